@@ -1,0 +1,1 @@
+//! Vertex AI batch prediction jobs over the REST API.

@@ -1,0 +1,1 @@
+//! The contract between the batch pipeline and its backends: traits, error kinds, an in-memory reference, contract tests.

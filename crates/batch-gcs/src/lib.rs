@@ -1,0 +1,1 @@
+//! Batch prediction input and output on Google Cloud Storage.

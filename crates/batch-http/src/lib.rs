@@ -1,0 +1,1 @@
+//! The one HTTP stack of the batch clients: endpoints, credentials, retry, the error envelope.
