@@ -46,12 +46,7 @@ impl JobState {
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
-            Self::Succeeded
-                | Self::Failed
-                | Self::Cancelled
-                | Self::Paused
-                | Self::Expired
-                | Self::PartiallySucceeded
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Paused | Self::Expired | Self::PartiallySucceeded
         )
     }
 }

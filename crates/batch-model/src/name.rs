@@ -146,8 +146,7 @@ impl FromStr for ModelName {
             return wrong("a segment is empty");
         }
         Ok(Self(match segments[..] {
-            [model] => format!("publishers/google/models/{model}"),
-            ["models", model] => format!("publishers/google/models/{model}"),
+            [model] | ["models", model] => format!("publishers/google/models/{model}"),
             ["publishers", _, "models", _] | ["projects", ..] => text.to_owned(),
             [publisher, model] => format!("publishers/{publisher}/models/{model}"),
             _ => return wrong("write gemini-…, publishers/*/models/* or projects/*/locations/*/models/*"),
