@@ -1,0 +1,160 @@
+//! What shall go wrong, by name and count.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{Error, ErrorKind};
+
+/// One thing that can be made to go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// The name by which it is asked for.
+    pub name: &'static str,
+    /// What happens, and what is counted.
+    pub what: &'static str,
+}
+
+const fn fault(name: &'static str, what: &'static str) -> Fault {
+    Fault { name, what }
+}
+
+/// Every fault there is.
+pub const FAULTS: &[Fault] = &[
+    fault("storage-401", "the next storage requests are refused as not logged in"),
+    fault("storage-403", "the next storage requests lack a permission"),
+    fault("storage-429", "the next storage requests come too fast; the reply has `Retry-After: 1`"),
+    fault("storage-503", "the next storage requests find the service unavailable"),
+    fault("cut-upload", "the connection drops in the middle of the next uploads"),
+    fault("cut-download", "the connection drops in the middle of the next downloads"),
+    fault("corrupt-download", "one bit of the next downloads is wrong"),
+    fault("lost-upload-response", "the next finished uploads are kept, but the connection drops before the reply"),
+    fault("create-429", "the next job creations find the quota exhausted; the reply has `Retry-After: 1`"),
+    fault("create-500", "the next job creations fail inside the service"),
+    fault("lost-create", "the next job creations are accepted, but the connection drops before the reply"),
+    fault("poll-401", "the next job reads are refused as not logged in"),
+    fault("poll-503", "the next job reads find the service unavailable"),
+    fault("unknown-state", "the next job reads show a state of a name that no client knows"),
+    fault("drop-row", "the next request lines get no prediction line"),
+    fault("duplicate-row", "the next request lines get two prediction lines"),
+    fault("fail-row", "the next request lines fail with 429 or 500 in `status`"),
+    fault("block-row", "the next prompts are blocked: `promptFeedback`, no candidates"),
+    fault("no-candidates-row", "the next responses have no candidates and say not why"),
+    fault("truncate-row", "the next candidates end at MAX_TOKENS without any part"),
+    fault("thought-row", "the next candidates begin with a thought part"),
+    fault("cut-output", "the next predictions files end in the middle of their last line"),
+    fault("split-output", "the next jobs write their predictions as three files"),
+    fault("job-stuck", "the next jobs stay in the queue until they expire"),
+    fault("job-failed", "the next jobs fail as a whole: code 13, INTERNAL"),
+    fault("job-expired", "the next jobs expire half-way, with the predictions that are ready"),
+];
+
+/// How often each fault is still to happen. Clones share the counts.
+///
+/// ```
+/// use batch_emulator::Faults;
+///
+/// let faults = Faults::parse(["poll-503=2", "cut-upload"])?;
+/// assert!(faults.take("poll-503"));
+/// assert!(faults.take("poll-503"));
+/// assert!(!faults.take("poll-503"));
+/// assert_eq!(faults.remaining()["cut-upload"], 1);
+/// # Ok::<(), batch_emulator::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Faults {
+    /// Reads `name` (once) and `name=COUNT`; a name that comes twice adds up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a name that [`FAULTS`] does not list or a count that is
+    /// no number.
+    pub fn parse<I>(faults: I) -> Result<Faults, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let parsed = Faults::default();
+        for fault in faults {
+            let fault = fault.as_ref();
+            let (name, count) = match fault.split_once('=') {
+                None => (fault, 1),
+                Some((name, count)) => {
+                    let count = count.trim().parse::<u64>().map_err(|error| {
+                        Error::new(ErrorKind::Config, format!("the count of fault {fault:?} is not a number"))
+                            .with_hint("write `name` for once or `name=COUNT`")
+                            .with_source(error)
+                    })?;
+                    (name.trim(), count)
+                }
+            };
+            let count = count + parsed.count(name);
+            parsed.set(name, count)?;
+        }
+        Ok(parsed)
+    }
+
+    /// Lets `name` happen `count` times from now on; 0 ends it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a name that [`FAULTS`] does not list.
+    pub fn set(&self, name: &str, count: u64) -> Result<(), Error> {
+        let Some(fault) = FAULTS.iter().find(|fault| fault.name == name) else {
+            let names: Vec<_> = FAULTS.iter().map(|fault| fault.name).collect();
+            return Err(Error::new(ErrorKind::Config, format!("there is no fault {name:?}"))
+                .with_hint(format!("the faults are {}", names.join(", "))));
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if count == 0 {
+            counts.remove(fault.name);
+        } else {
+            counts.insert(fault.name, count);
+        }
+        Ok(())
+    }
+
+    /// Whether `name` is to happen now; counts it down.
+    pub fn take(&self, name: &str) -> bool {
+        debug_assert!(FAULTS.iter().any(|fault| fault.name == name), "{name} is missing in FAULTS");
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = counts.get_mut(name) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(name);
+        }
+        true
+    }
+
+    /// The faults that are still to happen, and how often.
+    pub fn remaining(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.remaining().get(name).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_name_says_which_there_are() {
+        let error = Faults::parse(["pol-503"]).unwrap_err();
+        assert_eq!(error.to_string(), "there is no fault \"pol-503\"");
+        assert!(error.hint().unwrap().contains("poll-503"));
+    }
+
+    #[test]
+    fn counts_add_up_and_run_out() {
+        let faults = Faults::parse(["cut-upload", "cut-upload = 1", "poll-503=0"]).unwrap();
+        assert_eq!(faults.remaining().into_iter().collect::<Vec<_>>(), [("cut-upload", 2)]);
+        assert!(faults.take("cut-upload"));
+        assert!(faults.take("cut-upload"));
+        assert!(!faults.take("cut-upload"));
+        assert!(!faults.take("poll-503"));
+    }
+}

@@ -1,0 +1,225 @@
+//! The socket, and which path goes where.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode, Uri};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::{Connection, Connections};
+use crate::context::Context;
+use crate::envelope::ApiError;
+use crate::jobs::Jobs;
+use crate::log::RequestLog;
+use crate::random::Random;
+use crate::storage::{self, Objects};
+use crate::{Config, Error, ErrorKind, Faults, LoggedRequest, admin};
+
+/// How long [`Emulator::shutdown`] waits for requests that are being answered.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A running emulator. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub struct Emulator {
+    context: Context,
+    log: RequestLog,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// Starts to listen; once this returns, requests are answered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an address outside the loopback interface that
+    /// [`Config::allow_remote`] does not allow, an external address that is none, or a
+    /// bucket name that the service would refuse; [`ErrorKind::Bind`] where the address
+    /// is taken; [`ErrorKind::Data`] where the data directory cannot be used.
+    pub async fn start(config: Config) -> Result<Emulator, Error> {
+        if !config.allow_remote && !config.addr.ip().is_loopback() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("{} is no loopback address", config.addr),
+            )
+            .with_hint(
+                "the emulator knows no permissions; allow remote clients only where everybody who reaches the port may read everything",
+            ));
+        }
+        let external = config.external_url.as_deref().map(external_url).transpose()?;
+        let bind_error = |error: io::Error| {
+            Error::new(ErrorKind::Bind, format!("failed to listen on {}", config.addr))
+                .with_hint("port 0 picks a free port")
+                .with_source(error)
+        };
+        let listener = TcpListener::bind(config.addr).await.map_err(bind_error)?;
+        let bound = listener.local_addr().map_err(bind_error)?;
+        let url: Arc<str> = match external {
+            Some(url) => url.into(),
+            None => format!("http://{bound}").into(),
+        };
+
+        let objects = open_objects(&config).await?;
+        let context = Context {
+            url,
+            clock: config.clock.clone(),
+            random: Random::new(config.seed),
+            faults: config.faults.clone(),
+            objects,
+            stop: CancellationToken::new(),
+            config: Arc::new(config),
+        };
+        let jobs = Jobs::open(&context).await?;
+        let log = RequestLog::default();
+        let app = Router::new()
+            .merge(jobs.router())
+            .merge(storage::router(&context))
+            .merge(admin::router(&context, &log))
+            .fallback(unknown_path)
+            .layer(middleware::from_fn_with_state((context.clone(), log.clone()), observe))
+            .layer(DefaultBodyLimit::disable());
+
+        let stop = context.stop.clone();
+        let serve = axum::serve(Connections::new(listener), app.into_make_service_with_connect_info::<Connection>())
+            .with_graceful_shutdown(async move { stop.cancelled().await });
+        let server = tokio::spawn(async move {
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "the server ended");
+            }
+        });
+        tracing::info!(url = %context.url, "listening");
+        Ok(Emulator { context, log, server: Some(server) })
+    }
+
+    /// Where clients reach the emulator: `http://127.0.0.1:PORT`, or
+    /// [`Config::external_url`].
+    pub fn url(&self) -> &str {
+        &self.context.url
+    }
+
+    /// The last 10,000 requests, oldest first, those under `/emulator` left out.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.log.all()
+    }
+
+    /// What shall still go wrong; it can be changed at any time.
+    pub fn faults(&self) -> &Faults {
+        &self.context.faults
+    }
+
+    /// Stops listening, lets requests that are being answered end (two seconds at most),
+    /// and stops the jobs where they are. With a data directory the next emulator on it
+    /// goes on with them.
+    pub async fn shutdown(mut self) {
+        self.context.stop.cancel();
+        if let Some(mut server) = self.server.take()
+            && tokio::time::timeout(GRACE, &mut server).await.is_err()
+        {
+            server.abort();
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.context.stop.cancel();
+    }
+}
+
+/// Opens the store and makes the buckets that were asked for.
+async fn open_objects(config: &Config) -> Result<Objects, Error> {
+    let (data, buckets) = (config.data.clone(), config.buckets.clone());
+    let (clock, number) = (config.clock.clone(), config.project_number("local"));
+    let opened = tokio::task::spawn_blocking(move || {
+        let objects = Objects::open(data.as_deref(), clock).map_err(|error| {
+            let dir = data.unwrap_or_default();
+            Error::new(ErrorKind::Data, format!("failed to open the data directory {}", dir.display()))
+                .with_source(error)
+        })?;
+        for name in buckets {
+            if objects.bucket(&name).is_none() {
+                objects.create_bucket(&name, number).map_err(|error| {
+                    Error::new(ErrorKind::Config, format!("failed to make bucket {name:?}")).with_source(error)
+                })?;
+            }
+        }
+        Ok(objects)
+    });
+    opened.await.map_err(|error| Error::new(ErrorKind::Data, "failed to open the data directory").with_source(error))?
+}
+
+/// Checks an external address and takes the trailing slash off.
+fn external_url(url: &str) -> Result<String, Error> {
+    let valid = url
+        .parse::<Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some());
+    if !valid {
+        return Err(Error::new(ErrorKind::Config, format!("the external address {url:?} is no URL"))
+            .with_hint("write it as http://HOST:PORT"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Logs each request, and turns those away that lack the token.
+async fn observe(
+    State((context, log)): State<(Context, RequestLog)>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let path = match request.uri().path_and_query() {
+        Some(path) => path.to_string(),
+        None => request.uri().path().to_owned(),
+    };
+    let own = path.starts_with("/emulator");
+    let response = if own || path.starts_with("/token") || logged_in(&context, &request) {
+        next.run(request).await
+    } else {
+        unauthenticated(request.uri().path())
+    };
+    let status = (!connection.is_cut()).then(|| response.status().as_u16());
+    tracing::debug!(%method, path, status, "request");
+    if !own {
+        log.push(LoggedRequest { method: method.to_string(), path, status });
+    }
+    response
+}
+
+fn logged_in(context: &Context, request: &Request) -> bool {
+    let Some(token) = &context.config.require_token else {
+        return true;
+    };
+    request
+        .headers()
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .is_some_and(|given| given == token)
+}
+
+fn unauthenticated(path: &str) -> Response {
+    if storage::serves(path) {
+        return ApiError::storage(StatusCode::UNAUTHORIZED, "authError", "Invalid Credentials")
+            .at("header", "Authorization")
+            .into_response();
+    }
+    ApiError::rpc(
+        StatusCode::UNAUTHORIZED,
+        "UNAUTHENTICATED",
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login \
+         cookie or other valid authentication credential. See \
+         https://developers.google.com/identity/sign-in/web/devconsole-project.",
+    )
+    .into_response()
+}
+
+/// The reply to a path that nothing serves.
+async fn unknown_path(method: Method, uri: Uri) -> ApiError {
+    ApiError::rpc(StatusCode::NOT_FOUND, "NOT_FOUND", format!("The emulator serves no {method} {}.", uri.path()))
+}

@@ -1,0 +1,154 @@
+//! Bytes on their way in: in memory or in a file, with checksums as they pass.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use md5::{Digest, Md5};
+
+/// The body of an object that is being written. Dropping it discards the bytes, unless it
+/// was told to [`Spool::keep`] them.
+#[derive(Debug)]
+pub(super) struct Spool {
+    place: Place,
+    size: u64,
+    crc32c: u32,
+    md5: Md5,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<u8>),
+    File { file: BufWriter<File>, path: PathBuf, keep: bool },
+}
+
+/// A finished body with its checksums.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    pub(super) body: SpooledBody,
+    pub(super) size: u64,
+    pub(super) crc32c: u32,
+    pub(super) md5: [u8; 16],
+}
+
+#[derive(Debug)]
+pub(super) enum SpooledBody {
+    Memory(Bytes),
+    /// A file that the receiver renames to where it belongs.
+    File(PathBuf),
+}
+
+impl Spool {
+    /// An empty spool in memory.
+    pub(super) fn in_memory() -> Spool {
+        Spool::new(Place::Memory(Vec::new()))
+    }
+
+    /// An empty spool in a new file.
+    pub(super) fn create(path: PathBuf) -> io::Result<Spool> {
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        Ok(Spool::new(Place::File { file: BufWriter::new(file), path, keep: false }))
+    }
+
+    /// Goes on with the file of an earlier spool; reads it once for the checksums.
+    pub(super) fn reopen(path: PathBuf) -> io::Result<Spool> {
+        let mut file = OpenOptions::new().read(true).append(true).open(&path)?;
+        let (mut size, mut crc32c, mut md5) = (0, 0, Md5::new());
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            size += n as u64;
+            crc32c = crc32c::crc32c_append(crc32c, &buffer[..n]);
+            md5.update(&buffer[..n]);
+        }
+        Ok(Spool { place: Place::File { file: BufWriter::new(file), path, keep: false }, size, crc32c, md5 })
+    }
+
+    fn new(place: Place) -> Spool {
+        Spool { place, size: 0, crc32c: 0, md5: Md5::new() }
+    }
+
+    /// How many bytes it holds.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Leaves the file where it is when this is dropped.
+    pub(super) fn keep(mut self) -> Spool {
+        if let Place::File { keep, .. } = &mut self.place {
+            *keep = true;
+        }
+        self
+    }
+
+    /// Deletes the file when this is dropped.
+    pub(super) fn discard(&mut self) {
+        if let Place::File { keep, .. } = &mut self.place {
+            *keep = false;
+        }
+    }
+
+    /// Ends the body.
+    pub(super) fn finish(mut self) -> io::Result<Spooled> {
+        self.flush()?;
+        let body = match &mut self.place {
+            Place::Memory(bytes) => SpooledBody::Memory(std::mem::take(bytes).into()),
+            Place::File { path, keep, .. } => {
+                *keep = true;
+                SpooledBody::File(path.clone())
+            }
+        };
+        Ok(Spooled { body, size: self.size, crc32c: self.crc32c, md5: std::mem::take(&mut self.md5).finalize().into() })
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = match &mut self.place {
+            Place::Memory(buffer) => buffer.write(bytes)?,
+            Place::File { file, .. } => file.write(bytes)?,
+        };
+        self.size += n as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..n]);
+        self.md5.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.place {
+            Place::Memory(_) => Ok(()),
+            Place::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if let Place::File { path, keep: false, .. } = &self.place {
+            remove(path);
+        }
+    }
+}
+
+impl Spooled {
+    /// Deletes the body where it will not be used after all.
+    pub(super) fn discard(&self) {
+        if let SpooledBody::File(path) = &self.body {
+            remove(path);
+        }
+    }
+}
+
+/// Deletes a file that nothing refers to any more. Where that fails it is swept when the
+/// directory is opened next.
+pub(super) fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "failed to delete a file");
+    }
+}
