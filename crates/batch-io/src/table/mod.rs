@@ -1,0 +1,411 @@
+//! Tables: named columns, and records that are read one at a time.
+
+mod buffer;
+mod columns;
+mod csv;
+mod format;
+mod jsonl;
+mod record;
+
+use std::io::Read;
+
+use memchr::{memchr, memchr_iter};
+
+pub(crate) use columns::BadName;
+pub use columns::Columns;
+pub use format::TableFormat;
+pub use record::{Record, ValueType};
+
+use crate::error::{Error, ErrorKind, Position, Result};
+use buffer::Buffer;
+use csv::{Fault, Fields, Split, Splitter};
+use jsonl::Members;
+
+/// The most that one record may take. Nobody means a cell of this size; a quote left open
+/// in a file of many gigabytes must not end in all of it being held in memory.
+const LONGEST_RECORD: usize = 256 * 1024 * 1024;
+
+/// A table that is read record by record, in memory that does not grow with it.
+///
+/// CSV and TSV are RFC 4180: the first line names the columns; quotes may hold delimiters,
+/// line ends and doubled quotes; lines end in LF or CR LF, the last one perhaps in
+/// nothing. A JSONL table has one object a line, and the keys of the first are the
+/// columns: a later line may lack some (the value is empty then, see
+/// [`ValueType::Null`]) and may have no others. A byte order mark is taken off, blank
+/// lines are passed over and [counted](Self::blank_lines), and every value stands in the
+/// record exactly as in the file: nothing is trimmed, retyped or unescaped beyond the
+/// format's own quoting.
+///
+/// ```
+/// use batch_io::{Record, Table, TableFormat};
+///
+/// let csv = "id,本文\n7,\"一行目\n二行目\"\n";
+/// let mut table = Table::new(csv.as_bytes(), "news.csv", TableFormat::CSV)?;
+/// assert_eq!(table.columns().position("本文"), Some(1));
+///
+/// let mut record = Record::new();
+/// while table.read(&mut record)? {
+///     assert_eq!((record.index(), record.line()), (0, 2));
+///     assert_eq!(record.get(1), "一行目\n二行目");
+/// }
+/// # Ok::<(), batch_io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Table<R> {
+    name: String,
+    format: TableFormat,
+    buffer: Buffer<R>,
+    fields: Fields,
+    columns: Columns,
+    /// The physical line at the front of the buffer.
+    line: u64,
+    /// How many records were read.
+    records: u64,
+    blank_lines: u64,
+    longest_record: usize,
+}
+
+impl<R: Read> Table<R> {
+    /// Opens a table and reads its columns. `name` is what errors call the file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::EmptyTable`] where there is no first line, [`ErrorKind::Header`] for a
+    /// name that is empty or stands twice, and whatever [`read`](Self::read) can find
+    /// wrong with a line.
+    pub fn new(reader: R, name: &str, format: TableFormat) -> Result<Self> {
+        Self::with_limit(reader, name, format, LONGEST_RECORD)
+    }
+
+    fn with_limit(reader: R, name: &str, format: TableFormat, longest_record: usize) -> Result<Self> {
+        format.check()?;
+        let mut table = Self {
+            name: name.to_owned(),
+            format,
+            buffer: Buffer::new(reader),
+            fields: Fields::default(),
+            columns: Columns::default(),
+            line: 1,
+            records: 0,
+            blank_lines: 0,
+            longest_record,
+        };
+        table.skip_byte_order_mark()?;
+        match format {
+            TableFormat::Csv { delimiter } => table.read_header(Splitter::new(delimiter))?,
+            TableFormat::Jsonl => table.read_first_keys()?,
+        }
+        Ok(table)
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// What errors call the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many lines with nothing in them were passed over so far.
+    pub fn blank_lines(&self) -> u64 {
+        self.blank_lines
+    }
+
+    /// Reads the next record; `false` at the end. The record is empty then, as it is after
+    /// an error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Ragged`], [`ErrorKind::Encoding`], [`ErrorKind::Quote`],
+    /// [`ErrorKind::LineEnd`], [`ErrorKind::Json`], [`ErrorKind::UnknownColumn`],
+    /// [`ErrorKind::TooLong`] and [`ErrorKind::Io`], each with its place. The table is of
+    /// no more use then: what follows the fault cannot be told apart from it.
+    pub fn read(&mut self, record: &mut Record) -> Result<bool> {
+        match self.format {
+            TableFormat::Csv { delimiter } => self.read_fields(Splitter::new(delimiter), record),
+            TableFormat::Jsonl => self.read_object(record),
+        }
+    }
+
+    fn skip_byte_order_mark(&mut self) -> Result<()> {
+        while self.buffer.data().len() < 3 && !self.buffer.at_eof() {
+            self.fill()?;
+        }
+        match self.buffer.data() {
+            [0xEF, 0xBB, 0xBF, ..] => self.buffer.consume(3),
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+                return Err(Error::new(ErrorKind::Encoding, "the text is UTF-16, not UTF-8")
+                    .at(self.here(0))
+                    .with_hint("save or export the file as UTF-8"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_header(&mut self, splitter: Splitter) -> Result<()> {
+        let Some(length) = self.split(splitter)? else {
+            return Err(self.empty_table());
+        };
+        let text = self.take_text(length)?;
+        let mut names = Vec::with_capacity(self.fields.ends.len());
+        let mut start = 0;
+        for &end in &self.fields.ends {
+            names.push(text[start..end].to_owned());
+            start = end;
+        }
+        self.columns = Columns::new(names).map_err(|bad| self.bad_name(&bad))?;
+        self.advance(length);
+        Ok(())
+    }
+
+    /// Leaves the line where it is: it is the first record too.
+    fn read_first_keys(&mut self) -> Result<()> {
+        let Some(length) = self.next_line()? else {
+            return Err(self.empty_table());
+        };
+        let names = match self.members(length)?.0 {
+            members if members.is_empty() => {
+                return Err(Error::new(ErrorKind::Header, "the first object has no keys")
+                    .at(self.here(0))
+                    .with_hint("the keys of the first object are the table's columns"));
+            }
+            members => members.into_iter().map(|(name, _)| name.into_owned()).collect(),
+        };
+        self.columns = Columns::new(names).map_err(|bad| self.bad_name(&bad))?;
+        Ok(())
+    }
+
+    fn read_fields(&mut self, splitter: Splitter, record: &mut Record) -> Result<bool> {
+        // The record lends its memory to the splitter and gets it back filled.
+        self.fields.text = std::mem::take(&mut record.text).into_bytes();
+        self.fields.ends = std::mem::take(&mut record.ends);
+        record.types.clear();
+        let Some(length) = self.split(splitter)? else {
+            return Ok(false);
+        };
+        let found = self.fields.ends.len();
+        if found != self.columns.len() {
+            return Err(self.ragged(found));
+        }
+        record.text = self.take_text(length)?;
+        record.ends = std::mem::take(&mut self.fields.ends);
+        self.number(record);
+        self.advance(length);
+        Ok(true)
+    }
+
+    fn read_object(&mut self, record: &mut Record) -> Result<bool> {
+        let mut text = std::mem::take(&mut record.text).into_bytes();
+        text.clear();
+        record.ends.clear();
+        record.types.clear();
+        let Some(length) = self.next_line()? else {
+            return Ok(false);
+        };
+        let members = self.members(length)?;
+        // The order of the first line is what nearly every line has.
+        let mut values: Vec<Option<&serde_json::value::RawValue>> = vec![None; self.columns.len()];
+        for (place, (name, value)) in members.0.iter().enumerate() {
+            let position = match self.columns.name(place) {
+                Some(column) if column == name => place,
+                _ => self.columns.position(name).ok_or_else(|| self.unexpected_key(name))?,
+            };
+            if values[position].replace(value).is_some() {
+                return Err(Error::new(ErrorKind::Json, "the key stands twice in one object")
+                    .at(self.here(0).column(name.as_ref())));
+            }
+        }
+        let mut ends = std::mem::take(&mut record.ends);
+        let mut types = std::mem::take(&mut record.types);
+        for (position, value) in values.iter().enumerate() {
+            let value_type = match value {
+                None => ValueType::Null,
+                Some(value) => jsonl::push_value(value, &mut text).map_err(|error| {
+                    let column = self.columns.name(position).unwrap_or_default();
+                    Error::new(ErrorKind::Json, "the string is not text")
+                        .at(self.here(0).column(column))
+                        .caused_by(error)
+                })?,
+            };
+            types.push(value_type);
+            ends.push(text.len());
+        }
+        record.text = String::from_utf8(text)
+            .map_err(|error| Error::new(ErrorKind::Encoding, "not UTF-8").at(self.here(0)).caused_by(error))?;
+        record.ends = ends;
+        record.types = types;
+        self.number(record);
+        self.advance(length);
+        Ok(true)
+    }
+
+    /// The length of the record at the front, split into `self.fields`.
+    fn split(&mut self, splitter: Splitter) -> Result<Option<usize>> {
+        loop {
+            let (data, last) = (self.buffer.data(), self.buffer.at_eof());
+            match splitter.split(data, last, &mut self.fields) {
+                Ok(Split::Record(length)) => return Ok(Some(length)),
+                Ok(Split::Blank(length)) => self.skip_blank(length),
+                Ok(Split::End) => return Ok(None),
+                Ok(Split::Partial) => self.fill()?,
+                Err(fault) => return Err(self.malformed(fault)),
+            }
+        }
+    }
+
+    /// The length of the line at the front that is not blank, with its line end.
+    fn next_line(&mut self) -> Result<Option<usize>> {
+        loop {
+            let data = self.buffer.data();
+            let length = match memchr(b'\n', data) {
+                Some(end) => end + 1,
+                None if !self.buffer.at_eof() => {
+                    self.fill()?;
+                    continue;
+                }
+                None if data.is_empty() => return Ok(None),
+                None => data.len(),
+            };
+            if data[..length].iter().all(u8::is_ascii_whitespace) {
+                self.skip_blank(length);
+            } else {
+                return Ok(Some(length));
+            }
+        }
+    }
+
+    fn members(&self, length: usize) -> Result<Members<'_>> {
+        let line = &self.buffer.data()[..length];
+        let line = std::str::from_utf8(line).map_err(|error| self.not_utf8(error.valid_up_to()))?;
+        serde_json::from_str(line).map_err(|error| {
+            // The line is one line to the parser too, so its column is a byte of it.
+            let at = error.column().saturating_sub(1).min(length.saturating_sub(1));
+            let message = if error.is_data() { "the line is not a JSON object" } else { "the line is not JSON" };
+            Error::new(ErrorKind::Json, message)
+                .at(self.here(at))
+                .with_hint("a JSONL table has one object on each line")
+                .caused_by(error)
+        })
+    }
+
+    /// The fields' text as UTF-8. Checked as a whole first, which is quick; that no field
+    /// ends within a character must be looked at as well, since a character cut in two by
+    /// a delimiter is whole again where the fields stand side by side.
+    fn take_text(&mut self, length: usize) -> Result<String> {
+        let text = String::from_utf8(std::mem::take(&mut self.fields.text)).ok();
+        match text {
+            Some(text) if self.fields.ends.iter().all(|&end| text.is_char_boundary(end)) => Ok(text),
+            _ => {
+                let raw = &self.buffer.data()[..length];
+                let at = std::str::from_utf8(raw).err().map_or(0, |error| error.valid_up_to());
+                Err(self.not_utf8(at))
+            }
+        }
+    }
+
+    fn number(&mut self, record: &mut Record) {
+        record.index = self.records;
+        record.line = self.line;
+        record.byte = self.buffer.offset();
+        self.records += 1;
+    }
+
+    fn skip_blank(&mut self, length: usize) {
+        self.blank_lines += 1;
+        self.advance(length);
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.line += memchr_iter(b'\n', &self.buffer.data()[..length]).count() as u64;
+        self.buffer.consume(length);
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        if self.longest_record < self.buffer.data().len() {
+            return Err(Error::new(ErrorKind::TooLong, format!("a record of more than {} bytes", self.longest_record))
+                .at(self.here(0))
+                .with_hint("look for a quote that is opened here and not closed, or a missing line end"));
+        }
+        self.buffer.fill().map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))
+    }
+}
+
+/// Errors, with the place at the front of the buffer or behind it.
+impl<R: Read> Table<R> {
+    /// The place `at` bytes behind the front of the buffer.
+    fn here(&self, at: usize) -> Position {
+        let data = self.buffer.data();
+        let before = &data[..at.min(data.len())];
+        Position::file(&self.name)
+            .line(self.line + memchr_iter(b'\n', before).count() as u64)
+            .byte(self.buffer.offset() + at as u64)
+    }
+
+    fn empty_table(&self) -> Error {
+        let message = match (self.buffer.offset(), self.format) {
+            (0, _) => "the file is empty",
+            (_, TableFormat::Csv { .. }) => "the file has no header, only blank lines",
+            (_, TableFormat::Jsonl) => "the file has no object, only blank lines",
+        };
+        Error::new(ErrorKind::EmptyTable, message)
+            .at(Position::file(&self.name))
+            .with_hint("a table needs a header, or a first object, that names its columns")
+    }
+
+    fn bad_name(&self, bad: &BadName) -> Error {
+        let position = self.here(0);
+        match bad {
+            BadName::Empty { position: place } => {
+                Error::new(ErrorKind::Header, format!("the name of column {} is empty", place + 1))
+                    .at(position)
+                    .with_hint("every column needs a name; a delimiter too many makes a column of its own")
+            }
+            BadName::Duplicate { name, first, second } => {
+                Error::new(ErrorKind::Header, format!("columns {} and {} have the same name", first + 1, second + 1))
+                    .at(position.column(name))
+                    .with_hint("rename one of them: templates and results address columns by name")
+            }
+        }
+    }
+
+    fn ragged(&self, found: usize) -> Error {
+        let expected = self.columns.len();
+        let fields = if found == 1 { "field" } else { "fields" };
+        let error =
+            Error::new(ErrorKind::Ragged, format!("{found} {fields} where the header has {expected}")).at(self.here(0));
+        match self.format.other_delimiter(&self.columns) {
+            Some(hint) => error.with_hint(hint),
+            None => error.with_hint("put text that holds the delimiter, a quote or a line end in double quotes"),
+        }
+    }
+
+    fn malformed(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::OpenQuote(at) => Error::new(ErrorKind::Quote, "the quote that opens here is never closed")
+                .at(self.here(at))
+                .with_hint("close it, or double it if it is part of the text"),
+            Fault::AfterQuote(at) => Error::new(ErrorKind::Quote, "text behind a closing quote")
+                .at(self.here(at))
+                .with_hint("a quote inside a quoted field is written twice"),
+            Fault::LoneReturn(at) => {
+                Error::new(ErrorKind::LineEnd, "a carriage return that no line feed follows, outside quotes")
+                    .at(self.here(at))
+                    .with_hint("end lines with LF or CR LF; put text that holds a carriage return in double quotes")
+            }
+        }
+    }
+
+    fn not_utf8(&self, at: usize) -> Error {
+        let byte = self.buffer.data().get(at).copied().unwrap_or_default();
+        Error::new(ErrorKind::Encoding, format!("not UTF-8 (byte 0x{byte:02X})"))
+            .at(self.here(at))
+            .with_hint("convert the file to UTF-8, for example: iconv -f CP932 -t UTF-8")
+    }
+
+    fn unexpected_key(&self, name: &str) -> Error {
+        Error::new(ErrorKind::UnknownColumn, "a key that the first object does not have")
+            .at(self.here(0).column(name))
+            .with_hint("the keys of the first object are the table's columns; give it this one too, perhaps as null")
+    }
+}
