@@ -1,2 +1,43 @@
-//! Automation.
-fn main() {}
+//! Automation of this repository: `cargo xtask help` lists it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
+
+mod ci;
+mod dist;
+mod layering;
+mod run;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  ci         everything that CI checks: formatting, lints, layering, tests, docs, end-to-end runs
+  layering   check which crate may know which
+  tidy       check properties of the source files
+  dist       build the program as it is shipped, pack it with licences and checksums, and try it
+  help       this text";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_else(|| "help".to_owned());
+    let rest: Vec<String> = args.collect();
+    let done = match command.as_str() {
+        "ci" => ci::ci(),
+        "layering" => layering::check(),
+        "tidy" => tidy::check(),
+        "dist" => dist::dist(&rest),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no `cargo xtask {other}`\n{HELP}").into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
