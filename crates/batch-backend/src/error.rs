@@ -67,6 +67,28 @@ impl Kind {
         }
     }
 
+    /// The kind that goes with a canonical status (`google.rpc.Code`), such as `PERMISSION_DENIED`;
+    /// `None` for one that is not known. It is finer than the HTTP status: 400 stands for three of them.
+    #[must_use]
+    pub fn from_status(status: &str) -> Option<Self> {
+        Some(match status {
+            "INVALID_ARGUMENT" | "OUT_OF_RANGE" => Self::InvalidArgument,
+            "FAILED_PRECONDITION" => Self::FailedPrecondition,
+            "UNAUTHENTICATED" => Self::Unauthenticated,
+            "PERMISSION_DENIED" => Self::PermissionDenied,
+            "NOT_FOUND" => Self::NotFound,
+            "ALREADY_EXISTS" => Self::AlreadyExists,
+            "RESOURCE_EXHAUSTED" => Self::ResourceExhausted,
+            // Aborted: somebody else was quicker, and trying again may help.
+            "UNAVAILABLE" | "ABORTED" => Self::Unavailable,
+            "DEADLINE_EXCEEDED" | "CANCELLED" => Self::DeadlineExceeded,
+            "INTERNAL" => Self::Internal,
+            "UNIMPLEMENTED" => Self::Unsupported,
+            "DATA_LOSS" => Self::DataLoss,
+            _ => return None,
+        })
+    }
+
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub fn is_transient(self) -> bool {
