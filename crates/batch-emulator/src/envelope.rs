@@ -7,18 +7,26 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+/// How a family of APIs calls an error.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// By the name of a gRPC code.
+    Status(&'static str),
+    /// By a word of its own.
+    Reason(&'static str),
+}
+
 /// A refused request.
 ///
-/// Both families of APIs say `{"error": {"code", "message", "status"}}`. Those that are
-/// older than gRPC (Cloud Storage, BigQuery) add `errors[]` with a domain and a reason;
-/// the younger ones (Vertex AI) may add `details[]`, which is left out: Google's own
-/// Python SDK refuses a job whose error has them.
+/// All say `{"error": {"code", "message"}}`. Cloud Storage, which is older than gRPC, adds
+/// `errors[]` with a domain and a reason, and no `status` (replies that users have
+/// reported have none). The younger APIs add `status` and may add `details[]`, which are
+/// left out here: Google's own Python SDK refuses a job whose error has them.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
-    canonical: &'static str,
-    reason: Option<&'static str>,
+    kind: Kind,
     location: Option<(&'static str, String)>,
     retry_after: Option<u32>,
 }
@@ -27,25 +35,35 @@ impl ApiError {
     /// An error of a younger API: `canonical` is the name of the gRPC code, such as
     /// `INVALID_ARGUMENT`.
     pub(crate) fn rpc(status: StatusCode, canonical: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, message: message.into(), canonical, reason: None, location: None, retry_after: None }
+        ApiError { status, message: message.into(), kind: Kind::Status(canonical), location: None, retry_after: None }
     }
 
-    /// An error of an older API: `reason` is its own word, such as `notFound`.
+    /// An error of Cloud Storage: `reason` is its own word, such as `notFound`.
     pub(crate) fn storage(status: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError {
-            status,
-            message: message.into(),
-            canonical: canonical(status),
-            reason: Some(reason),
-            location: None,
-            retry_after: None,
-        }
+        ApiError { status, message: message.into(), kind: Kind::Reason(reason), location: None, retry_after: None }
     }
 
     /// Names the parameter or header that was wrong, in `errors[]`.
     pub(crate) fn at(mut self, kind: &'static str, name: impl Into<String>) -> ApiError {
         self.location = Some((kind, name.into()));
         self
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What the service says.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Adds the headers that belong to the error.
+    pub(crate) fn decorate(&self, response: &mut Response) {
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
     }
 
     /// Asks the client to come back after `seconds`.
@@ -60,19 +78,22 @@ impl IntoResponse for ApiError {
         let mut error = Map::new();
         error.insert("code".to_owned(), json!(self.status.as_u16()));
         error.insert("message".to_owned(), json!(self.message));
-        if let Some(reason) = self.reason {
-            let mut entry = json!({
-                "message": self.message,
-                "domain": "global",
-                "reason": reason,
-            });
-            if let (Some((kind, name)), Some(entry)) = (self.location, entry.as_object_mut()) {
-                entry.insert("locationType".to_owned(), json!(kind));
-                entry.insert("location".to_owned(), json!(name));
+        match self.kind {
+            Kind::Status(status) => {
+                error.insert("status".to_owned(), json!(status));
             }
-            error.insert("errors".to_owned(), json!([entry]));
+            Kind::Reason(reason) => {
+                let mut entry = Map::new();
+                entry.insert("message".to_owned(), json!(self.message));
+                entry.insert("domain".to_owned(), json!("global"));
+                entry.insert("reason".to_owned(), json!(reason));
+                if let Some((kind, name)) = &self.location {
+                    entry.insert("locationType".to_owned(), json!(kind));
+                    entry.insert("location".to_owned(), json!(name));
+                }
+                error.insert("errors".to_owned(), json!([entry]));
+            }
         }
-        error.insert("status".to_owned(), json!(self.canonical));
         let mut response = json(self.status, &json!({ "error": Value::Object(error) }));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -92,21 +113,4 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
     response
-}
-
-/// The name of the gRPC code that goes with an HTTP status.
-fn canonical(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::BAD_REQUEST => "INVALID_ARGUMENT",
-        StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
-        StatusCode::FORBIDDEN => "PERMISSION_DENIED",
-        StatusCode::NOT_FOUND => "NOT_FOUND",
-        StatusCode::CONFLICT => "ALREADY_EXISTS",
-        StatusCode::PRECONDITION_FAILED => "FAILED_PRECONDITION",
-        StatusCode::RANGE_NOT_SATISFIABLE => "OUT_OF_RANGE",
-        StatusCode::TOO_MANY_REQUESTS => "RESOURCE_EXHAUSTED",
-        StatusCode::NOT_IMPLEMENTED => "UNIMPLEMENTED",
-        StatusCode::SERVICE_UNAVAILABLE => "UNAVAILABLE",
-        _ => "INTERNAL",
-    }
 }

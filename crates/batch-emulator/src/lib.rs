@@ -40,6 +40,7 @@ mod log;
 mod random;
 mod server;
 mod storage;
+mod token;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;

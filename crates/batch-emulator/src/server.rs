@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,8 @@ use crate::envelope::ApiError;
 use crate::jobs::Jobs;
 use crate::log::RequestLog;
 use crate::random::Random;
-use crate::storage::{self, Objects};
-use crate::{Config, Error, ErrorKind, Faults, LoggedRequest, admin};
+use crate::storage::{self, Objects, Storage};
+use crate::{Config, Error, ErrorKind, Faults, LoggedRequest, admin, token};
 
 /// How long [`Emulator::shutdown`] waits for requests that are being answered.
 const GRACE: Duration = Duration::from_secs(2);
@@ -74,13 +74,15 @@ impl Emulator {
             stop: CancellationToken::new(),
             config: Arc::new(config),
         };
+        let storage = Storage::open(&context).await?;
         let jobs = Jobs::open(&context).await?;
         let log = RequestLog::default();
         let app = Router::new()
             .merge(jobs.router())
-            .merge(storage::router(&context))
+            .merge(storage.router())
+            .merge(token::router(&context))
             .merge(admin::router(&context, &log))
-            .fallback(unknown_path)
+            .fallback(move |request| fallback(storage.clone(), request))
             .layer(middleware::from_fn_with_state((context.clone(), log.clone()), observe))
             .layer(DefaultBodyLimit::disable());
 
@@ -205,9 +207,7 @@ fn logged_in(context: &Context, request: &Request) -> bool {
 
 fn unauthenticated(path: &str) -> Response {
     if storage::serves(path) {
-        return ApiError::storage(StatusCode::UNAUTHORIZED, "authError", "Invalid Credentials")
-            .at("header", "Authorization")
-            .into_response();
+        return storage::unauthenticated().into_response();
     }
     ApiError::rpc(
         StatusCode::UNAUTHORIZED,
@@ -219,7 +219,13 @@ fn unauthenticated(path: &str) -> Response {
     .into_response()
 }
 
-/// The reply to a path that nothing serves.
-async fn unknown_path(method: Method, uri: Uri) -> ApiError {
-    ApiError::rpc(StatusCode::NOT_FOUND, "NOT_FOUND", format!("The emulator serves no {method} {}.", uri.path()))
+/// The reply to a path that no route has: the bytes of an object, or 404.
+async fn fallback(storage: Storage, request: Request) -> Response {
+    match storage.read_by_plain_path(request).await {
+        Ok(response) => response,
+        Err(request) => {
+            let message = format!("The emulator serves no {} {}.", request.method(), request.uri().path());
+            ApiError::rpc(StatusCode::NOT_FOUND, "NOT_FOUND", message).into_response()
+        }
+    }
 }

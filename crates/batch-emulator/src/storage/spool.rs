@@ -51,9 +51,13 @@ impl Spool {
         Ok(Spool::new(Place::File { file: BufWriter::new(file), path, keep: false }))
     }
 
-    /// Goes on with the file of an earlier spool; reads it once for the checksums.
-    pub(super) fn reopen(path: PathBuf) -> io::Result<Spool> {
+    /// Goes on with the file of an earlier spool, whose end beyond a multiple of `block`
+    /// bytes may not have been acknowledged and is cut off. Reads the file once for the
+    /// checksums.
+    pub(super) fn reopen(path: PathBuf, block: u64) -> io::Result<Spool> {
         let mut file = OpenOptions::new().read(true).append(true).open(&path)?;
+        let length = file.metadata()?.len();
+        file.set_len(length - length % block)?;
         let (mut size, mut crc32c, mut md5) = (0, 0, Md5::new());
         let mut buffer = vec![0; 256 << 10];
         loop {
