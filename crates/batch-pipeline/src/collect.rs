@@ -1,0 +1,133 @@
+//! Collecting: every prediction file of a job, byte for byte, into the run directory.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use batch_backend::PredictionSource;
+use batch_model::BatchPredictionJob;
+use tokio::sync::Mutex;
+
+use crate::{
+    Backends, Context, Error, Event, Kind, Result, RunDir,
+    run_dir::{put_in_place, temporary_of},
+    state::CollectedFile,
+    submit::current,
+};
+
+/// How many bytes between two events.
+const TELL_EVERY: u64 = 8 << 20;
+
+/// Collects the predictions of the newest attempt of `shard`, unless they are here already.
+pub(crate) async fn collect(
+    run: &Mutex<&mut RunDir>,
+    shard: usize,
+    backends: &Backends,
+    context: &Context,
+) -> Result<()> {
+    let (attempt, root) = {
+        let run = run.lock().await;
+        (current(run.state(), shard)?.clone(), run.path().to_owned())
+    };
+    if let Some(files) = &attempt.collected
+        && files.iter().all(|file| fs::metadata(root.join(&file.path)).is_ok_and(|meta| meta.len() == file.bytes))
+    {
+        return Ok(());
+    }
+    let mut job = BatchPredictionJob::default();
+    job.name = attempt.job.as_ref().map(ToString::to_string);
+    job.output_info.clone_from(&attempt.output_info);
+    job.state = attempt.state.clone();
+    let failed =
+        |error| Error::new(Kind::Backend, format!("collect the predictions of shard {shard}")).with_source(error);
+    let source = backends.output.open(&attempt.output, &job).await.map_err(failed)?;
+    let folder = PathBuf::from("predictions").join(format!("s{shard:05}-a{}", attempt.number));
+    let files = spool(source, &root, &folder, shard, context).await?;
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    context.events.send(&Event::Collected { shard, files: files.len(), bytes });
+    run.lock().await.update(|state| {
+        if let Some(attempt) = state.shards[shard].attempts.last_mut() {
+            attempt.collected = Some(files);
+        }
+    })
+}
+
+async fn spool(
+    mut source: Box<dyn PredictionSource>,
+    root: &Path,
+    folder: &Path,
+    shard: usize,
+    context: &Context,
+) -> Result<Vec<CollectedFile>> {
+    let path = root.join(folder);
+    fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
+    let mut files: Vec<CollectedFile> = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut open: Option<(Arc<str>, Spooled)> = None;
+    let (mut bytes, mut told) = (0, 0);
+    loop {
+        context.stop.check()?;
+        let chunk = source.next().await.map_err(|error| {
+            Error::new(Kind::Backend, format!("collect the predictions of shard {shard}")).with_source(error)
+        })?;
+        let another = chunk.as_ref().is_none_or(|chunk| open.as_ref().is_none_or(|(name, _)| *name != chunk.file));
+        if another && let Some((_, file)) = open.take() {
+            files.push(file.finish(root)?);
+        }
+        let Some(chunk) = chunk else { break };
+        let file = match &mut open {
+            Some((_, file)) => file,
+            None => {
+                if !is_plain(&chunk.file) || !names.insert(chunk.file.clone()) {
+                    let message = format!("the output store names a file {:?}", chunk.file);
+                    return Err(Error::new(Kind::Bug, message));
+                }
+                &mut open.insert((chunk.file.clone(), Spooled::create(folder.join(&*chunk.file), root)?)).1
+            }
+        };
+        file.write(&chunk.bytes)?;
+        bytes += chunk.bytes.len() as u64;
+        if bytes - told >= TELL_EVERY {
+            told = bytes;
+            context.events.send(&Event::Collecting { shard, bytes });
+        }
+    }
+    Ok(files)
+}
+
+/// A name that stays in its folder, on every system.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ':', '\0'])
+}
+
+struct Spooled {
+    relative: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Spooled {
+    fn create(relative: PathBuf, root: &Path) -> Result<Self> {
+        let temporary = temporary_of(&root.join(&relative));
+        let file = File::create(&temporary).map_err(|e| Error::io(Kind::RunDirectory, "write", &temporary, e))?;
+        Ok(Self { relative, temporary, file, bytes: 0 })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes += bytes.len() as u64;
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| Error::io(Kind::RunDirectory, "write", &self.temporary, error))
+    }
+
+    fn finish(self, root: &Path) -> Result<CollectedFile> {
+        let path = root.join(&self.relative);
+        let placed = self.file.sync_all().and_then(|()| put_in_place(&self.temporary, &path));
+        placed.map_err(|error| Error::io(Kind::RunDirectory, "write", &path, error))?;
+        Ok(CollectedFile { path: self.relative.to_string_lossy().replace('\\', "/"), bytes: self.bytes })
+    }
+}

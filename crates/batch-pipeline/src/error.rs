@@ -1,0 +1,166 @@
+//! One error for the whole pipeline.
+
+use std::{error::Error as StdError, fmt, path::Path};
+
+/// What became of a step of the pipeline.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The spec cannot be read, or says something that cannot be.
+    Spec,
+    /// The input table, a template or the request lines are wrong.
+    Input,
+    /// The run directory cannot be used: another run's, in use, or not writable.
+    RunDirectory,
+    /// A backend failed; the source says how.
+    Backend,
+    /// The job failed as a whole; no record was answered.
+    Job,
+    /// Somebody asked to stop. What was begun goes on in the service.
+    Interrupted,
+    /// The pipeline contradicts itself: a fault of ours.
+    Bug,
+}
+
+/// A step of the pipeline that failed.
+///
+/// `Display` says what failed, and where; why is in `source()`, what to do in [`hint`](Self::hint).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    place: Option<Place>,
+    hint: Option<String>,
+    source: Option<Cause>,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1; 0 where it is not known.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where it is not known.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if self.column > 0 {
+            write!(f, ":{}", self.column)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// A failure of `kind`; `message` fits "failed to …" or states what is wrong.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), place: None, hint: None, source: None }))
+    }
+
+    /// A failure to do something with a file.
+    pub(crate) fn io(kind: Kind, doing: &str, path: &Path, error: std::io::Error) -> Self {
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let this = Self::new(kind, format!("{doing} {}", path.display())).with_source(error);
+        if full {
+            this.with_hint("make room on the disk and run the same command again; it goes on from here")
+        } else {
+            this
+        }
+    }
+
+    /// Adds where it is.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.0.place = Some(place);
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Where it is, if it is in a file.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+
+    /// What to do about it: ours, or the hint of the cause below.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        if let Some(hint) = &self.0.hint {
+            return Some(hint);
+        }
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let hint = match (error.downcast_ref::<batch_backend::Error>(), error.downcast_ref::<batch_io::Error>()) {
+                (Some(backend), _) => backend.hint(),
+                (_, Some(io)) => io.hint(),
+                _ => None,
+            };
+            if hint.is_some() {
+                return hint;
+            }
+            cause = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.0.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, place, hint, source } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("message", message)
+            .field("place", place)
+            .field("hint", hint)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

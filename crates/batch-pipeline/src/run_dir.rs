@@ -1,0 +1,320 @@
+//! The directory of a run: found or made, locked, and saved so that a kill at any instant leaves it whole.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
+
+use crate::{
+    Clock, Error, Kind, Result, Spec,
+    state::{InputState, RunState, VERSION},
+};
+
+/// Where runs live, unless a directory is named: below the working directory.
+pub const RUNS: &str = ".batch/runs";
+
+const STATE: &str = "run.json";
+
+/// How the directory of a run is chosen.
+#[derive(Debug, Clone, Default)]
+pub struct RunDirOptions {
+    /// This directory and no other.
+    pub directory: Option<PathBuf>,
+    /// Never one that is there already.
+    pub new: bool,
+    /// Where runs live; [`RUNS`] by default.
+    pub root: Option<PathBuf>,
+    /// Whether the service is the emulator of this process.
+    pub local: bool,
+}
+
+/// The directory of a run, held by this process alone, with its state.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    state: RunState,
+    resumed: bool,
+    // Held until the value is dropped, and by the kernel no longer than the process lives.
+    _lock: File,
+}
+
+impl RunDir {
+    /// Finds the run of this spec and input that can go on, or makes a new one.
+    ///
+    /// `input` is the table as it can be opened; `-` is standard input, which is spooled into the
+    /// directory of a new run.
+    ///
+    /// # Errors
+    /// The input cannot be read; the named directory is another run's, or of an input that has
+    /// changed since; another process holds it.
+    pub fn open(spec: &Spec, input: &Path, options: &RunDirOptions, clock: &dyn Clock) -> Result<Self> {
+        if input == Path::new("-") {
+            return Self::spool(spec, options, clock);
+        }
+        let state = new_state(spec, digest_of(input)?, options.local, clock);
+        let root = options.root.clone().unwrap_or_else(|| PathBuf::from(RUNS));
+        match &options.directory {
+            Some(directory) if directory.join(STATE).exists() && options.new => {
+                let message = format!("{} is a run already", directory.display());
+                Err(Error::new(Kind::RunDirectory, message).with_hint("leave out --new, or name another directory"))
+            }
+            Some(directory) if directory.join(STATE).exists() => Self::resume(directory, &state),
+            Some(directory) => Self::create(directory.clone(), state),
+            None => {
+                let newest = if options.new { None } else { newest_unfinished(&root, &state.fingerprint)? };
+                match newest {
+                    Some(directory) => Self::resume(&directory, &state),
+                    None => Self::create(root.join(&state.id), state),
+                }
+            }
+        }
+    }
+
+    /// Opens a run by its directory alone, whatever its spec.
+    ///
+    /// # Errors
+    /// There is no run, it cannot be read, or another process holds it.
+    pub fn load(directory: &Path) -> Result<Self> {
+        let lock = take_lock(directory)?;
+        Ok(Self { state: read_state(directory)?, path: directory.to_owned(), resumed: true, _lock: lock })
+    }
+
+    fn resume(directory: &Path, wanted: &RunState) -> Result<Self> {
+        let mut this = Self::load(directory)?;
+        if this.state.fingerprint != wanted.fingerprint {
+            let path = directory.display();
+            let what = if this.state.input.digest == wanted.input.digest {
+                format!("{path} is a run of another spec")
+            } else if this.state.input.path == wanted.input.path {
+                format!("{path} is a run of {}, which has changed since", wanted.input.path)
+            } else {
+                format!("{path} is a run of another input, {}", this.state.input.path)
+            };
+            let hint = "name another --run-dir, or leave it out for a new run";
+            return Err(Error::new(Kind::RunDirectory, what).with_hint(hint));
+        }
+        // What the fingerprint leaves out may have changed: how to evaluate, when to poll.
+        this.state.spec = wanted.spec.clone();
+        this.state.input.path = wanted.input.path.clone();
+        this.save()?;
+        Ok(this)
+    }
+
+    fn create(path: PathBuf, state: RunState) -> Result<Self> {
+        fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
+        if fs::read_dir(&path)
+            .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|e| e.file_name() != "lock")))
+        {
+            let message = format!("{} is not empty, and is no run", path.display());
+            return Err(Error::new(Kind::RunDirectory, message).with_hint("name a new directory, or an empty one"));
+        }
+        let lock = take_lock(&path)?;
+        let this = Self { path, state, resumed: false, _lock: lock };
+        this.save()?;
+        Ok(this)
+    }
+
+    /// Standard input can be read once only: it becomes a file of a new run first.
+    fn spool(spec: &Spec, options: &RunDirOptions, clock: &dyn Clock) -> Result<Self> {
+        let root = options.root.clone().unwrap_or_else(|| PathBuf::from(RUNS));
+        fs::create_dir_all(&root).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &root, error))?;
+        let spooled = root.join(format!(".stdin-{}", std::process::id()));
+        let copy = || -> io::Result<()> {
+            let mut file = File::create(&spooled)?;
+            io::copy(&mut io::stdin().lock(), &mut file)?;
+            file.sync_all()
+        };
+        let digest = copy()
+            .map_err(|error| Error::io(Kind::Input, "spool standard input into", &spooled, error))
+            .and_then(|()| digest_of(&spooled));
+        let placed = digest.and_then(|mut input| {
+            input.path = "-".to_owned();
+            let state = new_state(spec, input, options.local, clock);
+            let mut this = match &options.directory {
+                Some(directory) if directory.join(STATE).exists() => Self::resume(directory, &state)?,
+                Some(directory) => Self::create(directory.clone(), state)?,
+                None => match if options.new { None } else { newest_unfinished(&root, &state.fingerprint)? } {
+                    Some(directory) => Self::resume(&directory, &state)?,
+                    None => Self::create(root.join(&state.id), state)?,
+                },
+            };
+            let target = this.path.join("input");
+            fs::rename(&spooled, &target).map_err(|error| Error::io(Kind::RunDirectory, "write", &target, error))?;
+            this.state.input.path = target.display().to_string();
+            this.save()?;
+            Ok(this)
+        });
+        if placed.is_err() {
+            // Nothing half-written stays behind; the first error is the one to tell.
+            let _ = fs::remove_file(&spooled);
+        }
+        placed
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Whether the run was there already.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Changes the state, and has it on disk before it returns.
+    pub(crate) fn update<T>(&mut self, change: impl FnOnce(&mut RunState) -> T) -> Result<T> {
+        let value = change(&mut self.state);
+        self.save()?;
+        Ok(value)
+    }
+
+    fn save(&self) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(&self.state)
+            .map_err(|error| Error::new(Kind::Bug, "write the state of the run").with_source(error))?;
+        text.push(b'\n');
+        write_atomically(&self.path.join(STATE), |file| file.write_all(&text))
+    }
+}
+
+/// Writes a file under a temporary name and puts it in place when it is whole and on disk.
+pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let failed = |error| Error::io(Kind::RunDirectory, "write", path, error);
+    let temporary = temporary_of(path);
+    let written = File::create(&temporary).and_then(|mut file| {
+        write(&mut file)?;
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        let _ = fs::remove_file(&temporary);
+        return Err(failed(error));
+    }
+    put_in_place(&temporary, path).map_err(failed)
+}
+
+/// The name under which a file is written before it is whole.
+pub(crate) fn temporary_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+/// Renames a file that is on disk already, and has the new name on disk before it returns.
+pub(crate) fn put_in_place(temporary: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(temporary, path)?;
+    #[cfg(unix)]
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn take_lock(directory: &Path) -> Result<File> {
+    let path = directory.join("lock");
+    let failed = |error| Error::io(Kind::RunDirectory, "lock", &path, error);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        if missing {
+            Error::new(Kind::RunDirectory, format!("there is no run in {}", directory.display()))
+        } else {
+            failed(error)
+        }
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another process is working on the run {}", directory.display());
+            Err(Error::new(Kind::RunDirectory, message).with_hint("wait for it, or stop it first"))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn read_state(directory: &Path) -> Result<RunState> {
+    let path = directory.join(STATE);
+    let text = fs::read(&path).map_err(|error| Error::io(Kind::RunDirectory, "read", &path, error))?;
+    let wrong = |message: String| Error::new(Kind::RunDirectory, format!("{}: {message}", path.display()));
+    // The version first: a later format may differ in everything else.
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let version =
+        serde_json::from_slice::<Version>(&text).map_err(|e| wrong("not the state of a run".into()).with_source(e))?;
+    if version.version != VERSION {
+        let hint = format!("this program reads version {VERSION}; use the one that made the run");
+        return Err(wrong(format!("its version {} is not known", version.version)).with_hint(hint));
+    }
+    serde_json::from_slice(&text).map_err(|error| wrong("not the state of a run".into()).with_source(error))
+}
+
+/// The newest run below `root` with this fingerprint that has not finished.
+fn newest_unfinished(root: &Path, fingerprint: &str) -> Result<Option<PathBuf>> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(Kind::RunDirectory, "read", root, error)),
+    };
+    let runs = entries.filter_map(|entry| {
+        let directory = entry.ok()?.path();
+        // What is no run, or of another version, is none of our business here.
+        let state = read_state(&directory).ok()?;
+        (state.fingerprint == fingerprint && !state.is_finished()).then_some((state.created, directory))
+    });
+    Ok(runs.max_by_key(|(created, _)| *created).map(|(_, directory)| directory))
+}
+
+fn new_state(spec: &Spec, input: InputState, local: bool, clock: &dyn Clock) -> RunState {
+    let fingerprint = fingerprint_of(spec, &input.digest, local);
+    let created = clock.now();
+    // Readable, in order by name, and unique even for runs of one second.
+    let time = created.strftime("%Y%m%d-%H%M%S").to_string();
+    let id = format!("{time}-{:03}-{}", created.subsec_millisecond(), &fingerprint[..8]);
+    let (shards, spec) = (Vec::new(), spec.clone());
+    RunState { version: VERSION, id, fingerprint, created, local, spec, input, shards, staged: false, finished: None }
+}
+
+/// Which spec and input a run is of. How answers are evaluated, how results are written and when
+/// jobs are looked at make no other run of it.
+fn fingerprint_of(spec: &Spec, input: &str, local: bool) -> String {
+    let parts = serde_json::json!({
+        "format": [&spec.input.format, &spec.input.delimiter, &spec.input.key],
+        "request": &spec.request,
+        "target": &spec.target,
+        "limits": [spec.limits.requests, spec.limits.bytes],
+        "input": input,
+        "local": local,
+        "endpoints": &spec.endpoints,
+    });
+    let digest = Sha256::digest(parts.to_string().as_bytes());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn digest_of(path: &Path) -> Result<InputState> {
+    let failed = |error| Error::io(Kind::Input, "read the input", path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut hasher, mut buffer, mut bytes) = (XxHash3_128::with_seed(0), vec![0; 1 << 18], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                hasher.write(&buffer[..n]);
+                bytes += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(InputState { path: path.display().to_string(), bytes, digest: format!("{:032x}", hasher.finish_128()) })
+}

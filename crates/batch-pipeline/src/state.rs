@@ -1,0 +1,167 @@
+//! What a run knows about itself: `run.json`, version 1.
+
+use batch_backend::{Staged, StagedSize};
+use batch_model::{CompletionStats, InputConfig, JobName, JobState, OutputInfo, Status};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Spec;
+
+/// The version of `run.json` that this crate writes.
+pub const VERSION: u32 = 1;
+
+/// A run's whole state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunState {
+    /// The version of this file: 1.
+    pub version: u32,
+    /// The run's id: the name of its directory when it was made.
+    pub id: String,
+    /// Which spec and input this is a run of: 32 hexadecimal digits.
+    pub fingerprint: String,
+    /// When the run was made.
+    pub created: Timestamp,
+    /// Whether the service is the emulator of this process.
+    pub local: bool,
+    /// The spec as it is run: the file with flags and environment over it.
+    pub spec: Spec,
+    /// The input as it was read.
+    pub input: InputState,
+    /// The pieces of the input, each a job of its own, in input order. Empty until they are staged.
+    pub shards: Vec<Shard>,
+    /// Whether every shard of the input is in `shards`.
+    pub staged: bool,
+    /// When results and report were written last.
+    pub finished: Option<Timestamp>,
+}
+
+/// The input table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputState {
+    /// The file, as it can be opened from where the run was started.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// XXH3-128 of its bytes, in hexadecimal digits.
+    pub digest: String,
+}
+
+/// A piece of the input that one job answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which piece, from 0.
+    pub index: usize,
+    /// The index of its first record.
+    pub first: u64,
+    /// How many records it has.
+    pub records: u64,
+    /// How many bytes its request lines have.
+    pub bytes: u64,
+    /// XXH3-128 of its request lines, in hexadecimal digits.
+    pub digest: String,
+    /// Where its request lines lie.
+    pub staged: StagedState,
+    /// The jobs made for it, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Where request lines lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StagedState {
+    /// The name in the input store.
+    pub name: String,
+    /// The input of the job.
+    pub input: InputConfig,
+    /// Bytes, in a store of files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Rows, in a store of tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// The store's checksum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+}
+
+impl StagedState {
+    pub(crate) fn new(name: String, staged: &Staged) -> Self {
+        let (bytes, rows) = match staged.size {
+            StagedSize::Bytes(bytes) => (Some(bytes), None),
+            StagedSize::Rows(rows) => (None, Some(rows)),
+        };
+        Self { name, input: staged.input.clone(), bytes, rows, checksum: staged.checksum.clone() }
+    }
+
+    /// Whether what the store finds is what was put there.
+    pub(crate) fn is(&self, found: &Staged) -> bool {
+        *self == Self::new(self.name.clone(), found)
+    }
+}
+
+/// One job for a shard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which attempt, from 1.
+    pub number: u32,
+    /// The name in the output store.
+    pub output: String,
+    /// The display name that the job is created with.
+    pub display_name: String,
+    /// The labels that the job is created with, by which it is found again.
+    pub labels: serde_json::Map<String, serde_json::Value>,
+    /// When the job was about to be created: written before the call.
+    pub intended: Timestamp,
+    /// The job; absent while it is not known whether it was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobName>,
+    /// The state when it was last looked at.
+    pub state: JobState,
+    /// Each state with when it was first seen.
+    pub history: Vec<StateSeen>,
+    /// The counts when it was last looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<CompletionStats>,
+    /// Where the service put the predictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_info: Option<OutputInfo>,
+    /// Why the job failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Status>,
+    /// The prediction files that were collected, relative to the run directory. Absent until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collected: Option<Vec<CollectedFile>>,
+}
+
+impl Attempt {
+    /// Whether the job has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.state.is_terminal()
+    }
+}
+
+/// A state and when it was first seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StateSeen {
+    /// The state.
+    pub state: JobState,
+    /// When it was first seen.
+    pub at: Timestamp,
+}
+
+/// A prediction file as received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectedFile {
+    /// Its path, relative to the run directory.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl RunState {
+    /// Whether results and report stand, and nothing has been begun since.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished.is_some()
+    }
+}

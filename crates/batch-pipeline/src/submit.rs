@@ -1,0 +1,158 @@
+//! One job for each shard, and never two: the intent is on disk before the job is created, and a job
+//! that may have been created is looked for before another is.
+
+use std::time::Duration;
+
+use batch_backend::{JobService, ListJobs};
+use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState, ModelName, OutputConfig};
+use jiff::SignedDuration;
+use serde_json::{Map, Value};
+
+use crate::{
+    Backends, Context, Error, Event, Kind, Result, RunDir,
+    state::{Attempt, RunState, StateSeen},
+};
+
+/// The label that names the run of a job.
+pub const RUN_LABEL: &str = "batch_run";
+/// The label that names a job's shard and attempt within its run.
+pub const SHARD_LABEL: &str = "batch_shard";
+/// The label with the first half of the run's fingerprint.
+pub const FINGERPRINT_LABEL: &str = "batch_fingerprint";
+
+/// How long a new job may take to appear in the list of jobs.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How often a job is created whose creation was not acknowledged and that was not found either.
+const CREATES: u32 = 3;
+
+/// Sees to it that the newest attempt of `shard` has a job.
+pub(crate) async fn submit(run: &mut RunDir, shard: usize, backends: &Backends, context: &Context) -> Result<()> {
+    let model = run.state().spec.model()?;
+    let intended = run.state().shards[shard].attempts.last().is_some_and(|attempt| attempt.job.is_none());
+    if !intended {
+        if !run.state().shards[shard].attempts.is_empty() {
+            return Ok(());
+        }
+        let now = context.clock.now();
+        run.update(|state| {
+            let attempt = new_attempt(state, shard, 1, now);
+            state.shards[shard].attempts.push(attempt);
+        })?;
+    }
+    let attempt = current(run.state(), shard)?.clone();
+    let input = run.state().shards[shard].staged.input.clone();
+    let output = backends.output.config(&attempt.output);
+    // An intent from an earlier process may have become a job.
+    let mut found = if intended { look_twice(&*backends.jobs, &attempt, context).await? } else { None };
+    let adopted = found.is_some();
+    let mut creates = 0;
+    let job = loop {
+        if let Some(job) = found.take() {
+            break job;
+        }
+        context.stop.check()?;
+        creates += 1;
+        let wanted = job_of(&attempt, &model, input.clone(), output.clone());
+        match backends.jobs.create(&wanted).await {
+            Ok(job) => break job,
+            Err(error) if error.maybe_done() && creates < CREATES => {
+                tracing::warn!(%error, "the job may have been created; looking for it");
+                found = look_twice(&*backends.jobs, &attempt, context).await?;
+            }
+            Err(error) => {
+                return Err(Error::new(Kind::Backend, format!("create the job of shard {shard}")).with_source(error));
+            }
+        }
+    };
+    let name = name_of(&job)?;
+    let now = context.clock.now();
+    run.update(|state| {
+        if let Some(attempt) = state.shards[shard].attempts.last_mut() {
+            attempt.job = Some(name.clone());
+            attempt.state = job.state.clone();
+            attempt.history.push(StateSeen { state: job.state.clone(), at: now });
+        }
+    })?;
+    context.events.send(&Event::Submitted { shard, job: name, adopted });
+    Ok(())
+}
+
+/// The newest attempt of a shard.
+pub(crate) fn current(state: &RunState, shard: usize) -> Result<&Attempt> {
+    let attempt = state.shards.get(shard).and_then(|shard| shard.attempts.last());
+    attempt.ok_or_else(|| Error::new(Kind::Bug, format!("shard {shard} has no attempt")))
+}
+
+fn new_attempt(state: &RunState, shard: usize, number: u32, now: jiff::Timestamp) -> Attempt {
+    let piece = format!("s{shard:05}-a{number}");
+    let mut labels = state.spec.target.labels.clone();
+    for (key, value) in [
+        (RUN_LABEL, state.id.as_str()),
+        (SHARD_LABEL, piece.as_str()),
+        (FINGERPRINT_LABEL, &state.fingerprint[..state.fingerprint.len().min(16)]),
+    ] {
+        labels.insert(key.to_owned(), Value::String(value.to_owned()));
+    }
+    Attempt {
+        number,
+        output: format!("{}/{piece}", state.id),
+        display_name: format!("batch-cli {} {piece}", state.id),
+        labels,
+        intended: now,
+        job: None,
+        state: JobState::Unspecified,
+        history: Vec::new(),
+        stats: None,
+        output_info: None,
+        error: None,
+        collected: None,
+    }
+}
+
+fn job_of(attempt: &Attempt, model: &ModelName, input: InputConfig, output: OutputConfig) -> BatchPredictionJob {
+    let mut job = BatchPredictionJob::new(&attempt.display_name, model, input, output);
+    job.labels.clone_from(&attempt.labels);
+    job
+}
+
+/// The job that carries the attempt's labels, where there is one; a new job may not be listed at once.
+async fn look_twice(jobs: &dyn JobService, attempt: &Attempt, context: &Context) -> Result<Option<BatchPredictionJob>> {
+    if let Some(job) = look(jobs, attempt).await? {
+        return Ok(Some(job));
+    }
+    let until = context.clock.now() + SignedDuration::try_from(SETTLE).unwrap_or(SignedDuration::ZERO);
+    context.clock.sleep_until(until).await;
+    look(jobs, attempt).await
+}
+
+async fn look(jobs: &dyn JobService, attempt: &Attempt) -> Result<Option<BatchPredictionJob>> {
+    let label = |labels: &Map<String, Value>, key: &str| labels.get(key).and_then(Value::as_str).map(str::to_owned);
+    let run = label(&attempt.labels, RUN_LABEL).unwrap_or_default();
+    let mut query = ListJobs { filter: format!("labels.{RUN_LABEL}=\"{run}\""), ..ListJobs::default() };
+    loop {
+        let page = jobs.list(&query).await.map_err(|error| {
+            Error::new(Kind::Backend, "look for a job that may have been created").with_source(error)
+        })?;
+        // The filter is the service's; that the job is ours, we see for ourselves.
+        let ours = |job: &BatchPredictionJob| {
+            [RUN_LABEL, SHARD_LABEL].iter().all(|key| label(&job.labels, key) == label(&attempt.labels, key))
+        };
+        let mut ours: Vec<_> = page.jobs.into_iter().filter(|job| ours(job)).collect();
+        // Two would be one too many; the older is the one that was paid for first.
+        ours.sort_by(|a, b| a.create_time.cmp(&b.create_time));
+        if let Some(job) = ours.into_iter().next() {
+            return Ok(Some(job));
+        }
+        match page.next_page_token {
+            Some(token) if !token.is_empty() => query.page_token = Some(token),
+            _ => return Ok(None),
+        }
+    }
+}
+
+fn name_of(job: &BatchPredictionJob) -> Result<JobName> {
+    let name = job.name.as_deref().unwrap_or_default();
+    name.parse().map_err(|error| {
+        Error::new(Kind::Backend, "the service answered to the creation of a job without its name").with_source(error)
+    })
+}

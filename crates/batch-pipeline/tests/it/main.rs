@@ -1,0 +1,3 @@
+//! The pipeline against backends in memory.
+
+mod spec;
