@@ -1,0 +1,125 @@
+//! Templates in Jinja's syntax over the columns of a table.
+
+mod jinja;
+mod names;
+mod plain;
+mod row;
+mod scan;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+pub(crate) use row::Row;
+
+use crate::error::Result;
+use crate::table::{Columns, Record};
+use jinja::Jinja;
+
+/// A template in Jinja's syntax, compiled for the columns of one table.
+///
+/// Every column is a variable, as `{{ title }}` where its name is an identifier (of any
+/// script) and as `{{ row["本文 1"] }}` whatever its name is. `record.index` counts the
+/// records from 0 and `record.key` is the record's key; a column named `row` or `record`
+/// is reached by `row["…"]`. A name that is nothing of the kind is an error when the
+/// template is compiled, not an empty string in a paid request. Nothing is escaped, and
+/// the last line end of the template stays.
+///
+/// A value prints as the table has it. In expressions a JSON number is a number, `true` a
+/// boolean, an array or object iterable, and a missing value an empty string; the values
+/// of a CSV table are strings.
+///
+/// ```
+/// use batch_io::{Record, Table, TableFormat, Template};
+///
+/// let mut table = Table::new("id,本文\n7,世界\n".as_bytes(), "t.csv", TableFormat::CSV)?;
+/// let template = Template::compile("prompt", "{{ record.key }}: {{ 本文 }}", table.columns())?;
+///
+/// let mut record = Record::new();
+/// let mut text = String::new();
+/// table.read(&mut record)?;
+/// template.render(&record, "r0", &mut text)?;
+/// assert_eq!(text, "r0: 世界");
+/// # Ok::<(), batch_io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Template {
+    program: Program,
+}
+
+#[derive(Debug)]
+enum Program {
+    /// Text and plain placeholders alone: put together without an interpreter.
+    Plain(Vec<Piece>),
+    Jinja(Box<Jinja>),
+}
+
+/// A piece of a template that has no logic in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Text that is the same in every record.
+    Text(String),
+    /// The value of the column at this position.
+    Column(usize),
+    /// The record's index.
+    Index,
+    /// The record's key.
+    Key,
+}
+
+impl Template {
+    /// Compiles a template. `name` is what errors call it: `prompt`, `label "id"`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Template`](crate::ErrorKind::Template) for what is not Jinja, with the
+    /// line; [`ErrorKind::UnknownColumn`](crate::ErrorKind::UnknownColumn) for a column
+    /// that the table does not have, with those that it has.
+    pub fn compile(name: &str, source: &str, columns: &Columns) -> Result<Self> {
+        let jinja = Jinja::compile(name, source, Arc::new(columns.clone()))?;
+        let program = match plain::pieces(source, columns) {
+            Some(pieces) => Program::Plain(pieces),
+            None => Program::Jinja(Box::new(jinja)),
+        };
+        Ok(Self { program })
+    }
+
+    /// Appends what the template makes of a record, which must be of the table that it was
+    /// compiled for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Template`](crate::ErrorKind::Template) with the record's line and key,
+    /// when an expression fails on this record's values; never for a template of nothing
+    /// but text and plain placeholders.
+    pub fn render(&self, record: &Record, key: &str, out: &mut String) -> Result<()> {
+        match &self.program {
+            Program::Plain(pieces) => {
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(text) => out.push_str(text),
+                        Piece::Column(position) => out.push_str(record.get(*position)),
+                        // Writing to a string cannot fail.
+                        Piece::Index => _ = write!(out, "{}", record.index()),
+                        Piece::Key => out.push_str(key),
+                    }
+                }
+                Ok(())
+            }
+            Program::Jinja(jinja) => jinja.render(&Row::new(record, key), |text| out.push_str(text)),
+        }
+    }
+
+    /// The pieces, if it has no logic in it.
+    pub(crate) fn pieces(&self) -> Option<&[Piece]> {
+        match &self.program {
+            Program::Plain(pieces) => Some(pieces),
+            Program::Jinja(_) => None,
+        }
+    }
+
+    /// The interpreter's part, for what has logic in it.
+    pub(crate) fn into_program(self) -> Result<Vec<Piece>, Box<Jinja>> {
+        match self.program {
+            Program::Plain(pieces) => Ok(pieces),
+            Program::Jinja(jinja) => Err(jinja),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Templates that are nothing but text and plain placeholders.
+
+use super::Piece;
+use crate::table::Columns;
+
+/// Words that are constants and not variables, whatever the columns are called.
+const CONSTANTS: [&str; 6] = ["true", "True", "false", "False", "none", "None"];
+/// Names that mean something to the engine of its own.
+const SPECIAL: [&str; 4] = ["self", "loop", "super", "caller"];
+
+/// The pieces of a template that the engine has compiled without an error, or `None` if
+/// anything in it needs the engine.
+pub(super) fn pieces(source: &str, columns: &Columns) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    let mut rest = source;
+    while let Some(open) = rest.find('{') {
+        match rest.as_bytes().get(open + 1) {
+            Some(b'{') => {}
+            Some(b'%' | b'#') => return None,
+            // A brace of the text; more of them may follow it.
+            _ => {
+                push_text(&mut pieces, &rest[..=open]);
+                rest = &rest[open + 1..];
+                continue;
+            }
+        }
+        push_text(&mut pieces, &rest[..open]);
+        let inner = &rest[open + 2..];
+        let close = inner.find("}}")?;
+        pieces.push(placeholder(inner[..close].trim_ascii(), columns)?);
+        rest = &inner[close + 2..];
+    }
+    push_text(&mut pieces, rest);
+    Some(pieces)
+}
+
+fn push_text(pieces: &mut Vec<Piece>, text: &str) {
+    match pieces.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Piece::Text(before)) => before.push_str(text),
+        _ => pieces.push(Piece::Text(text.to_owned())),
+    }
+}
+
+fn placeholder(expression: &str, columns: &Columns) -> Option<Piece> {
+    if let Some(inner) = expression.strip_prefix("row[").and_then(|rest| rest.strip_suffix(']')) {
+        return columns.position(constant(inner.trim_ascii())?).map(Piece::Column);
+    }
+    match expression {
+        "record.index" => Some(Piece::Index),
+        "record.key" => Some(Piece::Key),
+        "row" | "record" => None,
+        // That it is an identifier need not be checked: the name of a column that is none
+        // would be an expression over others, or no Jinja at all.
+        name if is_identifier(name) && !CONSTANTS.contains(&name) && !SPECIAL.contains(&name) => {
+            columns.position(name).map(Piece::Column)
+        }
+        _ => None,
+    }
+}
+
+/// What a string literal says, if it has no escapes.
+fn constant(literal: &str) -> Option<&str> {
+    let quote = literal.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let inner = literal[1..].strip_suffix(quote)?;
+    (!inner.contains([quote, '\\'])).then_some(inner)
+}
+
+/// Narrower than the engine's own rule, which then has the rest.
+fn is_identifier(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_numeric()) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(source: &str) -> Option<Vec<Piece>> {
+        let names = ["題", "body", "a b", "row", "true", "2nd"].map(str::to_owned).to_vec();
+        pieces(source, &Columns::new(names).unwrap())
+    }
+
+    #[test]
+    fn text_and_placeholders_need_no_engine() {
+        assert_eq!(
+            check("{x{ {{題}}}}{{ row['a b'] }}{{row[ \"row\" ]}} #{{ record.index }}{{ record.key }}\n"),
+            Some(vec![
+                Piece::Text("{x{ ".into()),
+                Piece::Column(0),
+                Piece::Text("}}".into()),
+                Piece::Column(2),
+                Piece::Column(3),
+                Piece::Text(" #".into()),
+                Piece::Index,
+                Piece::Key,
+                Piece::Text("\n".into()),
+            ])
+        );
+        assert_eq!(check(""), Some(vec![]));
+    }
+
+    #[test]
+    fn whatever_has_logic_does() {
+        for source in [
+            "{% if 題 %}x{% endif %}",
+            "{# note #}x",
+            "{{ 題|upper }}",
+            "{{- 題 }}",
+            "{{ 題 -}}",
+            "{{ true }}",
+            "{{ row }}",
+            "{{ row.題 }}",
+            r#"{{ row["a\u0020b"] }}"#,
+            "{{ row['a b'] ~ row['題'] }}",
+            "{{ 2nd }}",
+            "{{ 'text' }}",
+        ] {
+            assert_eq!(check(source), None, "{source}");
+        }
+    }
+}
