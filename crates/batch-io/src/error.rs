@@ -59,8 +59,9 @@ pub enum ErrorKind {
     EmptyKey,
     /// A key that two records share.
     DuplicateKey,
-    /// A file part whose URI is empty or of a scheme that the service does not read.
-    FileUri,
+    /// A file part whose URI is empty or of a scheme that the service does not read, or
+    /// that has no MIME type.
+    FilePart,
 }
 
 /// Where an [`Error`] stands. Whatever does not apply is `None`.
@@ -146,6 +147,12 @@ impl Error {
 
     pub(crate) fn at(mut self, position: Position) -> Self {
         self.0.position = position;
+        self
+    }
+
+    /// Adds the file to a place that was found without knowing it.
+    pub(crate) fn in_file(mut self, name: &str) -> Self {
+        self.0.position.file = Some(name.to_owned());
         self
     }
 

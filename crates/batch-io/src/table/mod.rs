@@ -107,6 +107,11 @@ impl<R: Read> Table<R> {
         &self.name
     }
 
+    /// How many records were read so far.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
     /// How many lines with nothing in them were passed over so far.
     pub fn blank_lines(&self) -> u64 {
         self.blank_lines

@@ -9,11 +9,11 @@ mod scan;
 use std::fmt::Write;
 use std::sync::Arc;
 
+pub(crate) use jinja::Jinja;
 pub(crate) use row::Row;
 
 use crate::error::Result;
 use crate::table::{Columns, Record};
-use jinja::Jinja;
 
 /// A template in Jinja's syntax, compiled for the columns of one table.
 ///
@@ -107,19 +107,24 @@ impl Template {
         }
     }
 
-    /// The pieces, if it has no logic in it.
-    pub(crate) fn pieces(&self) -> Option<&[Piece]> {
-        match &self.program {
-            Program::Plain(pieces) => Some(pieces),
-            Program::Jinja(_) => None,
-        }
-    }
-
-    /// The interpreter's part, for what has logic in it.
-    pub(crate) fn into_program(self) -> Result<Vec<Piece>, Box<Jinja>> {
+    /// The pieces, or the engine's program where the template has logic in it.
+    pub(crate) fn into_pieces(self) -> Result<Vec<Piece>, Box<Jinja>> {
         match self.program {
             Program::Plain(pieces) => Ok(pieces),
             Program::Jinja(jinja) => Err(jinja),
+        }
+    }
+
+    /// The text that it makes of every record alike, if it has neither placeholders nor
+    /// logic.
+    pub(crate) fn constant(&self) -> Option<&str> {
+        match &self.program {
+            Program::Plain(pieces) => match pieces.as_slice() {
+                [] => Some(""),
+                [Piece::Text(text)] => Some(text),
+                _ => None,
+            },
+            Program::Jinja(_) => None,
         }
     }
 }

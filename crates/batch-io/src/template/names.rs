@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::scan::{Token, TokenKind, tokens};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::suggest;
 use crate::table::Columns;
 
@@ -22,6 +22,7 @@ pub(super) fn check(
     columns: &Columns,
 ) -> Result<()> {
     let tokens = tokens(source);
+    stands_alone(template, source, &tokens)?;
     let assigned = assigned(&tokens);
     let unknown_variable = |name: &str| {
         used.contains(name)
@@ -57,6 +58,28 @@ pub(super) fn check(
     }
 }
 
+/// There are no other templates that it could include, and the engine would find that out
+/// only at the first record.
+fn stands_alone(template: &str, source: &str, tokens: &[Token<'_>]) -> Result<()> {
+    for (at, token) in tokens.iter().enumerate() {
+        let (Some(TokenKind::Statement), TokenKind::Name(statement @ ("include" | "import" | "from" | "extends"))) =
+            (before_statement(tokens, at), token.kind)
+        else {
+            continue;
+        };
+        // `{{ from }}` is a variable: only a statement has something behind it.
+        if matches!(tokens.get(at + 1), Some(Token { kind: TokenKind::Text(_) | TokenKind::Other, .. })) {
+            let place = place(template, source, token.line);
+            return Err(Error::new(
+                ErrorKind::Template,
+                format!("{statement:?} {place}: there are no other templates"),
+            )
+            .with_hint("put the text of the other template in its place"));
+        }
+    }
+    Ok(())
+}
+
 fn before<'a>(tokens: &[Token<'a>], at: usize) -> Option<TokenKind<'a>> {
     at.checked_sub(1).map(|before| tokens[before].kind)
 }
@@ -77,7 +100,7 @@ fn looked_up<'a>(tokens: &[Token<'a>]) -> Option<&'a str> {
 fn assigned<'a>(tokens: &[Token<'a>]) -> HashSet<&'a str> {
     let mut assigned = HashSet::new();
     for (at, token) in tokens.iter().enumerate() {
-        let (Some(TokenKind::Open), TokenKind::Name("set" | "for" | "with" | "macro" | "call")) =
+        let (Some(TokenKind::Statement), TokenKind::Name("set" | "for" | "with" | "macro" | "call")) =
             (before_statement(tokens, at), token.kind)
         else {
             continue;
@@ -88,7 +111,7 @@ fn assigned<'a>(tokens: &[Token<'a>]) -> HashSet<&'a str> {
         let stops_at_equals = token.kind == TokenKind::Name("set");
         for token in &tokens[at + 1..] {
             match token.kind {
-                TokenKind::Open => break,
+                TokenKind::Expression | TokenKind::Statement => break,
                 TokenKind::Name("in") if stops_at_in => break,
                 TokenKind::Mark('=') if stops_at_equals => break,
                 TokenKind::Name(name) => _ = assigned.insert(name),
@@ -117,7 +140,7 @@ fn place(template: &str, source: &str, line: usize) -> String {
 
 fn unknown_record_field(field: &str, place: &str) -> Error {
     let error = Error::new(
-        crate::ErrorKind::UnknownColumn,
+        ErrorKind::UnknownColumn,
         format!("unknown field {field:?} of \"record\" {place}; it has \"index\" and \"key\""),
     );
     match suggest::closest(field, RECORD_FIELDS) {

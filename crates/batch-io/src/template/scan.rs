@@ -13,8 +13,10 @@ pub(super) struct Token<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind<'a> {
-    /// `{{` or `{%`.
-    Open,
+    /// `{{`.
+    Expression,
+    /// `{%`.
+    Statement,
     Name(&'a str),
     /// A string without escapes; one with escapes is [`Other`](Self::Other).
     Text(&'a str),
@@ -74,12 +76,12 @@ impl<'a> Scan<'a> {
             "{#" => self.advance_behind("#}"),
             "{%" => {
                 let first = self.tokens.len();
-                self.section("%}");
+                self.section(TokenKind::Statement, "%}");
                 if self.tokens.get(first + 1).is_some_and(|token| token.kind == TokenKind::Name("raw")) {
                     self.skip_raw();
                 }
             }
-            _ => self.section("}}"),
+            _ => self.section(TokenKind::Expression, "}}"),
         }
         true
     }
@@ -95,8 +97,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn section(&mut self, end: &str) {
-        self.push(TokenKind::Open);
+    fn section(&mut self, kind: TokenKind<'a>, end: &str) {
+        self.push(kind);
         while let Some(first) = self.rest().chars().next() {
             if self.rest().starts_with(end) {
                 self.advance(end.len());
@@ -154,20 +156,20 @@ mod tests {
 
     #[test]
     fn sees_names_and_constants_in_sections_alone() {
-        use TokenKind::{Mark, Name, Open, Text};
+        use TokenKind::{Expression, Mark, Name, Statement, Text};
         assert_eq!(
             kinds("a { b {{- row['本文 1'] -}} {# {{ no }} #}{% raw %}{{ no }}{% endraw %} {% if 題 %}"),
             [
-                Open,
+                Expression,
                 Mark('-'),
                 Name("row"),
                 Mark('['),
                 Text("本文 1"),
                 Mark(']'),
                 Mark('-'),
-                Open,
+                Statement,
                 Name("raw"),
-                Open,
+                Statement,
                 Name("if"),
                 Name("題"),
             ]
@@ -176,9 +178,9 @@ mod tests {
 
     #[test]
     fn strings_hide_what_looks_like_an_end() {
-        use TokenKind::{Name, Open, Other, Text};
-        assert_eq!(kinds(r#"{{ "}}" 'a\'b' x }}"#), [Open, Text("}}"), Other, Name("x")]);
-        assert_eq!(kinds("{{ 'open"), [Open, Text("open")]);
+        use TokenKind::{Expression, Name, Other, Text};
+        assert_eq!(kinds(r#"{{ "}}" 'a\'b' x }}"#), [Expression, Text("}}"), Other, Name("x")]);
+        assert_eq!(kinds("{{ 'open"), [Expression, Text("open")]);
     }
 
     #[test]

@@ -1,0 +1,149 @@
+//! Records to request lines.
+
+mod escape;
+mod label;
+mod spec;
+mod template;
+
+use std::io::{Read, Write};
+
+pub use spec::{FilePart, MimeType, RequestSpec, Role, Turn};
+pub use template::RequestTemplate;
+
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::key::{KeySpec, Keys};
+use crate::table::{Record, Table};
+
+/// The request lines of a table, one after the other, in input order.
+///
+/// ```
+/// use batch_io::{KeySpec, RequestLines, RequestSpec, RequestTemplate, Table, TableFormat};
+///
+/// let table = Table::new("id,body\nn7,hello\n".as_bytes(), "t.csv", TableFormat::CSV)?;
+/// let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table.columns())?;
+/// let mut lines = RequestLines::new(table, &template, &KeySpec::Column("id".into()))?;
+///
+/// let mut out = Vec::new();
+/// let line = lines.next_line(&mut out)?.expect("the table has one record");
+/// assert_eq!((line.index, line.line, line.key), (0, 2, "n7"));
+/// assert!(lines.next_line(&mut out)?.is_none());
+/// # Ok::<(), batch_io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RequestLines<'t, R> {
+    table: Table<R>,
+    template: &'t RequestTemplate,
+    keys: Keys,
+    record: Record,
+}
+
+/// Where a request line comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LineInfo<'a> {
+    /// The record's index, from 0.
+    pub index: u64,
+    /// The physical line of the table on which the record begins, from 1.
+    pub line: u64,
+    /// The record's key.
+    pub key: &'a str,
+    /// The length of the request line in bytes, line feed included.
+    pub length: usize,
+}
+
+impl<'t, R: Read> RequestLines<'t, R> {
+    /// The template must have been compiled for this table's columns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownColumn`] for a key column that the table does not have.
+    pub fn new(table: Table<R>, template: &'t RequestTemplate, key: &KeySpec) -> Result<Self> {
+        let keys = Keys::new(key, table.columns(), table.name())?;
+        Ok(Self { table, template, keys, record: Record::new() })
+    }
+
+    /// Appends the next line, line feed included, to `out`; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`Table::read`], [`Keys::key`] and [`RequestTemplate::render`], with
+    /// nothing appended; [`ErrorKind::NoRecords`] where the first call finds none, since
+    /// no job can be made of that.
+    pub fn next_line(&mut self, out: &mut Vec<u8>) -> Result<Option<LineInfo<'_>>> {
+        if !self.table.read(&mut self.record)? {
+            return if self.table.records() == 0 { Err(self.no_records()) } else { Ok(None) };
+        }
+        let before = out.len();
+        let key = self.keys.key(&self.record)?;
+        self.template.render(&self.record, key, out).map_err(|error| error.in_file(self.table.name()))?;
+        let (index, line) = (self.record.index(), self.record.line());
+        Ok(Some(LineInfo { index, line, key, length: out.len() - before }))
+    }
+
+    /// The table, as far as it was read.
+    pub fn table(&self) -> &Table<R> {
+        &self.table
+    }
+
+    fn no_records(&self) -> Error {
+        Error::new(ErrorKind::NoRecords, "the table has a header and no records")
+            .at(Position::file(self.table.name()))
+            .with_hint("a job needs at least one request")
+    }
+}
+
+/// What [`build`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BuildSummary {
+    /// Records read and request lines written: as many as one another.
+    pub records: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Lines of the table that were blank and passed over.
+    pub blank_lines: u64,
+}
+
+/// So much is gathered before it is written.
+const CHUNK: usize = 256 * 1024;
+
+/// Writes the request lines of a whole table, in one pass and in constant memory, but for
+/// 16 bytes a record to tell keys of a column apart.
+///
+/// ```
+/// use batch_io::{KeySpec, RequestSpec, RequestTemplate, Table, TableFormat, build};
+///
+/// let table = Table::new("body\nこんにちは\n".as_bytes(), "t.csv", TableFormat::CSV)?;
+/// let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table.columns())?;
+/// let mut out = Vec::new();
+/// assert_eq!(build(table, &template, &KeySpec::Index, &mut out)?.records, 1);
+/// assert_eq!(
+///     String::from_utf8_lossy(&out),
+///     "{\"key\":\"r0\",\"request\":{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"こんにちは\"}]}]}}\n",
+/// );
+/// # Ok::<(), batch_io::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`RequestLines`], and [`ErrorKind::Io`] when writing fails. What was written
+/// until then is a whole number of lines at most times, and nothing to be used.
+pub fn build<R: Read, W: Write>(
+    table: Table<R>,
+    template: &RequestTemplate,
+    key: &KeySpec,
+    mut out: W,
+) -> Result<BuildSummary> {
+    let failed = |error| Error::io("writing the request lines failed", error);
+    let mut lines = RequestLines::new(table, template, key)?;
+    let mut summary = BuildSummary::default();
+    let mut chunk = Vec::with_capacity(CHUNK);
+    while let Some(line) = lines.next_line(&mut chunk)? {
+        summary.records += 1;
+        summary.bytes += line.length as u64;
+        if CHUNK <= chunk.len() {
+            out.write_all(&chunk).map_err(failed)?;
+            chunk.clear();
+        }
+    }
+    out.write_all(&chunk).and_then(|()| out.flush()).map_err(failed)?;
+    summary.blank_lines = lines.table().blank_lines();
+    Ok(summary)
+}
