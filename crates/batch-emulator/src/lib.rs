@@ -28,6 +28,7 @@
 //! ```
 
 mod admin;
+mod answer;
 mod clock;
 mod config;
 mod connection;
@@ -36,16 +37,18 @@ mod envelope;
 mod error;
 mod faults;
 mod jobs;
+mod json;
 mod log;
 mod random;
 mod server;
 mod storage;
 mod token;
 
+pub use answer::Answer;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use faults::{FAULTS, Fault, Faults};
-pub use jobs::JobsConfig;
+pub use jobs::{JobsConfig, LineGeneration, Models};
 pub use log::LoggedRequest;
 pub use server::Emulator;

@@ -1,0 +1,342 @@
+//! Reading all rows once: where they stand, and whether they load.
+//!
+//! The service loads the rows into a table whose columns it guesses from them, and fails
+//! the whole job over one row that does not fit. Its sentences are those of the loader.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader, Read};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use tokio_util::sync::CancellationToken;
+
+use super::glob;
+use super::record::JobError;
+use super::source::GcsUri;
+use crate::json::{Json, Place, Shape, Tree, View};
+use crate::storage::{ObjectMeta, Objects, StoreError};
+
+/// The longest row that the loader takes: 100 MB.
+const LONGEST_ROW: u64 = 100 * 1024 * 1024;
+
+/// The most columns of a table.
+const MOST_COLUMNS: usize = 10_000;
+
+/// The most files; their numbers have 16 bits.
+const MOST_FILES: usize = 65_536;
+
+/// How many bytes of rows a worker gets at once.
+const BLOCK: usize = 1 << 20;
+
+/// What the service adds to a row; not part of what is loaded.
+pub(super) const ADDED: [&str; 3] = ["status", "response", "processed_time"];
+
+/// The rows of a job.
+#[derive(Debug)]
+pub(super) struct Imported {
+    /// The files in the order of the job's URIs, each once.
+    pub(super) files: Vec<ObjectMeta>,
+    /// Where the rows stand, in the order of the files.
+    pub(super) rows: Vec<Row>,
+    /// What all rows together look like.
+    pub(super) shape: Shape,
+}
+
+/// Where a row stands: 16 bytes are held for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) offset: u64,
+    pub(super) length: u32,
+    pub(super) file: u32,
+}
+
+impl Row {
+    pub(super) fn place(self) -> Place {
+        Place::new(self.file, self.offset)
+    }
+}
+
+/// Why there are no rows.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The job fails.
+    Failed(JobError),
+    /// Nobody waits for the rows any more.
+    Stopped,
+}
+
+impl Refused {
+    fn because(message: impl AsRef<str>) -> Refused {
+        Refused::Failed(JobError::import(message))
+    }
+}
+
+/// Reads every row of every file. Blocks; uses all processors.
+pub(super) fn import(objects: &Objects, uris: &[GcsUri], stop: &CancellationToken) -> Result<Imported, Refused> {
+    let files = find(objects, uris)?;
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(8);
+    let (sender, receiver) = sync_channel::<Block>(workers * 2);
+    let receiver = Mutex::new(receiver);
+    let failed = AtomicBool::new(false);
+    let (rows, parts) = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| observe(&receiver, &failed))).collect();
+        let mut rows = Vec::new();
+        let mut read = Ok(());
+        for (number, file) in files.iter().enumerate() {
+            let number = number as u32;
+            let mut send = |block: Block| {
+                let gone = sender.send(block).is_err();
+                gone || failed.load(Ordering::Relaxed) || stop.is_cancelled()
+            };
+            read = frame(objects, file, number, &mut rows, &mut send);
+            if read.is_err() || failed.load(Ordering::Relaxed) || stop.is_cancelled() {
+                break;
+            }
+        }
+        drop(sender);
+        let parts: Vec<_> = workers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        read.map(|()| (rows, parts))
+    })?;
+    if stop.is_cancelled() {
+        return Err(Refused::Stopped);
+    }
+    let mut shape = Shape::default();
+    let mut first: Option<Fault> = None;
+    for part in parts {
+        let Ok((part, fault)) = part else {
+            return Err(Refused::Failed(JobError::internal("The import ended unexpectedly.")));
+        };
+        shape.merge(part);
+        if let Some(fault) = fault
+            && first.as_ref().is_none_or(|first| fault.place < first.place)
+        {
+            first = Some(fault);
+        }
+    }
+    let columns = shape.columns();
+    if let Some(conflict) = shape.conflict()
+        && first.as_ref().is_none_or(|first| conflict.place < first.place)
+    {
+        first = Some(Fault { place: conflict.place, message: in_row(conflict.place, &conflict.message) });
+    }
+    if let Some(fault) = first {
+        let file = files.get(fault.place.file());
+        let uri = file.map(|file| format!(" File: gs://{}/{}", file.bucket, file.name));
+        return Err(Refused::because(format!("{}{}", fault.message, uri.unwrap_or_default())));
+    }
+    if columns > MOST_COLUMNS {
+        return Err(too_many_columns(columns));
+    }
+    if rows.is_empty() {
+        return Err(Refused::because("The input has no rows."));
+    }
+    Ok(Imported { files, rows, shape })
+}
+
+fn too_many_columns(columns: usize) -> Refused {
+    Refused::because(format!("Too many total leaf fields: {columns}, max allowed field count: {MOST_COLUMNS}"))
+}
+
+/// The objects that the URIs name.
+fn find(objects: &Objects, uris: &[GcsUri]) -> Result<Vec<ObjectMeta>, Refused> {
+    let mut files = Vec::new();
+    let mut seen = HashSet::new();
+    for uri in uris {
+        let missing = || Refused::because(format!("Not found: URI {}", uri.uri()));
+        let prefix = uri.name.split('*').next().unwrap_or_default();
+        let found = match objects.list(&uri.bucket, prefix) {
+            Ok(found) => found,
+            Err(StoreError::NoBucket(_)) => return Err(missing()),
+            Err(error) => return Err(Refused::because(error.to_string())),
+        };
+        let before = seen.len();
+        let mut again = false;
+        for file in found {
+            if !glob::matches(&uri.name, &file.name) {
+                continue;
+            }
+            if seen.insert((file.bucket.clone(), file.name.clone())) {
+                files.push(file);
+            } else {
+                again = true;
+            }
+        }
+        if seen.len() == before && !again {
+            return Err(missing());
+        }
+    }
+    if files.len() > MOST_FILES {
+        return Err(Refused::because(format!("Too many input files: {}", files.len())));
+    }
+    Ok(files)
+}
+
+/// Rows of one file, one after the other.
+struct Block {
+    rows: Vec<Row>,
+    bytes: Vec<u8>,
+}
+
+/// Cuts a file into rows and hands them out in blocks, until `send` says to stop. A mark
+/// at the start, blank lines and carriage returns are tolerated.
+fn frame(
+    objects: &Objects,
+    file: &ObjectMeta,
+    number: u32,
+    rows: &mut Vec<Row>,
+    send: &mut impl FnMut(Block) -> bool,
+) -> Result<(), Refused> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Refused::because(format!(
+            "Error while reading data, error message: {error} File: gs://{}/{}",
+            file.bucket, file.name
+        ))
+    };
+    let (_, reader) =
+        objects.reader_of(&file.bucket, &file.name, Some(file.generation)).map_err(|error| unreadable(&error))?;
+    let mut reader = BufReader::with_capacity(BLOCK, reader);
+    let mut block = Block { rows: Vec::new(), bytes: Vec::with_capacity(BLOCK) };
+    let mut offset = 0_u64;
+    let mark = reader.fill_buf().map_err(|error| unreadable(&error))?;
+    if mark.starts_with(b"\xef\xbb\xbf") {
+        reader.consume(3);
+        offset = 3;
+    }
+    loop {
+        let start = block.bytes.len();
+        let length = read_row(&mut reader, &mut block.bytes).map_err(|error| unreadable(&error))?;
+        if length == 0 {
+            break;
+        }
+        let place = offset;
+        offset += length as u64;
+        let Some(line) = block.bytes.get(start..) else {
+            break;
+        };
+        let row = line.trim_ascii_end();
+        let blank = row.trim_ascii_start().is_empty();
+        let length = row.len();
+        if blank {
+            block.bytes.truncate(start);
+            continue;
+        }
+        if length as u64 > LONGEST_ROW {
+            return Err(unreadable(&in_row(
+                Place::new(number, place),
+                &format!("Row size is larger than: {LONGEST_ROW}."),
+            )));
+        }
+        block.bytes.truncate(start + length);
+        let row = Row { offset: place, length: length as u32, file: number };
+        rows.push(row);
+        block.rows.push(row);
+        if block.bytes.len() >= BLOCK {
+            let full = Block {
+                rows: std::mem::take(&mut block.rows),
+                bytes: std::mem::replace(&mut block.bytes, Vec::with_capacity(BLOCK + BLOCK / 8)),
+            };
+            if send(full) {
+                return Ok(());
+            }
+        }
+    }
+    if !block.rows.is_empty() {
+        send(block);
+    }
+    Ok(())
+}
+
+/// Reads up to a line end, or a little more than the longest row.
+fn read_row(reader: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    reader.take(LONGEST_ROW + 2).read_until(b'\n', bytes)
+}
+
+/// What is wrong with a row.
+struct Fault {
+    place: Place,
+    message: String,
+}
+
+/// Takes in blocks until there are no more, or one has a fault.
+fn observe(receiver: &Mutex<Receiver<Block>>, failed: &AtomicBool) -> (Shape, Option<Fault>) {
+    let mut shape = Shape::default();
+    let mut first: Option<Fault> = None;
+    loop {
+        let received = {
+            let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            receiver.recv()
+        };
+        let Ok(block) = received else {
+            return (shape, first);
+        };
+        // After a fault the rest is only taken out of the way. Blocks come in order, so
+        // that no earlier fault is missed.
+        if first.is_some() {
+            continue;
+        }
+        first = observe_block(&block, &mut shape);
+        if first.is_some() || shape.columns() > MOST_COLUMNS {
+            failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn observe_block(block: &Block, shape: &mut Shape) -> Option<Fault> {
+    let mut start = 0;
+    for row in &block.rows {
+        let end = start + row.length as usize;
+        let bytes = block.bytes.get(start..end).unwrap_or_default();
+        start = end;
+        if let Err(message) = observe_row(bytes, row.place(), shape) {
+            return Some(Fault { place: row.place(), message });
+        }
+    }
+    None
+}
+
+fn observe_row(bytes: &[u8], place: Place, shape: &mut Shape) -> Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| in_row(place, "Input contains invalid UTF-8."))?;
+    let tree = Tree::parse(text).map_err(|error| {
+        in_row(place, if error.is_eof() { "Parser terminated before end of string" } else { "Unexpected token" })
+    })?;
+    let View::Object(members) = tree.root().view() else {
+        return Err(in_row(
+            place,
+            match tree.root().view() {
+                View::Array(_) => "Start of array encountered without start of object.",
+                _ => "Value encountered without start of object.",
+            },
+        ));
+    };
+    if tree.root().get("request").is_none() {
+        return Err(in_row(place, "Missing required field: request."));
+    }
+    for (name, value) in members {
+        if ADDED.contains(&name) {
+            continue;
+        }
+        shape.observe_field(name, value, place).map_err(|mut path| {
+            path.reverse();
+            format!("Unsupported empty struct type for field '{}'", path.join("."))
+        })?;
+    }
+    Ok(())
+}
+
+fn in_row(place: Place, problem: &str) -> String {
+    format!(
+        "Error while reading data, error message: JSON parsing error in row starting at position {}: {problem}",
+        place.offset()
+    )
+}
+
+/// Whether a row comes from an earlier job's output and needs no answer any more: an empty
+/// `status`, and a `response` with something in it.
+pub(super) fn is_done(row: Json<'_>) -> bool {
+    let status = row.get("status").and_then(Json::as_str);
+    let response = row.get("response").map(Json::view);
+    status == Some("") && matches!(response, Some(View::Object(members)) if !members.is_empty())
+}

@@ -1,0 +1,335 @@
+//! Answering rows on all processors, and handing the lines on in order.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZero;
+use std::ops::{ControlFlow, Range};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::runtime::Handle;
+
+use super::check::check;
+use super::config::{JobsConfig, LineGeneration};
+use super::import::{Imported, Row, is_done};
+use super::line::{self, Line};
+use super::plan::RowFault;
+use super::time::proto;
+use crate::Clock;
+use crate::answer::{Answerer, Question, Reply, RowError, Stamp, write_response};
+use crate::clock::timestamp;
+use crate::json::{Messages, Place, Tree, canonical_request, hash};
+use crate::storage::{Objects, ReadSeek};
+
+/// The most rows that a worker takes at once.
+const MOST_ROWS: usize = 256;
+
+/// The most bytes of rows that a worker takes at once, unless one row alone has more.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// What is needed to answer the rows of one job.
+#[derive(Debug)]
+pub(super) struct Work<'w> {
+    pub(super) objects: &'w Objects,
+    pub(super) answerer: &'w dyn Answerer,
+    pub(super) config: &'w JobsConfig,
+    pub(super) clock: &'w dyn Clock,
+    /// What answers that take their time are waited for on.
+    pub(super) runtime: &'w Handle,
+    /// The rows, in the order in which they are to be answered.
+    pub(super) imported: &'w Imported,
+    /// What responses call the model.
+    pub(super) model: &'w str,
+    /// When the job began to run; nothing happens before.
+    pub(super) started: Timestamp,
+    /// What log probabilities and identifiers are drawn from, together with the request.
+    pub(super) seed: u64,
+    /// The rows that go wrong.
+    pub(super) faults: &'w HashMap<Place, RowFault>,
+    /// Whether strings of digits become integers.
+    pub(super) retype: bool,
+    /// How many rows at most become ready together.
+    pub(super) step: usize,
+}
+
+/// Lines that became ready together.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The lines, each with its line end.
+    pub(super) bytes: Vec<u8>,
+    /// How many rows they stand for.
+    pub(super) rows: u64,
+    /// How many of these were answered.
+    pub(super) successful: u64,
+    /// How many failed.
+    pub(super) failed: u64,
+}
+
+/// Answers the rows. `ready` is asked before each step with the number of rows after it
+/// and may end the work; `take` gets the lines. Both run on the calling thread, which
+/// blocks.
+pub(super) fn process<B>(
+    work: &Work<'_>,
+    mut ready: impl FnMut(u64) -> ControlFlow<B>,
+    mut take: impl FnMut(Lines) -> io::Result<()>,
+) -> io::Result<ControlFlow<B>> {
+    let steps = steps(&work.imported.rows, work.step.clamp(1, MOST_ROWS));
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).clamp(1, 8).min(steps.len().max(1));
+    thread::scope(|scope| {
+        let receivers: Vec<Receiver<io::Result<Lines>>> = (0..workers)
+            .map(|worker| {
+                // Each worker takes every so-many-th step and runs at most one ahead.
+                let (sender, receiver) = sync_channel(1);
+                let steps = &steps;
+                scope.spawn(move || run(work, steps, worker, workers, &sender));
+                receiver
+            })
+            .collect();
+        for (step, receiver) in (0..steps.len()).zip(receivers.iter().cycle()) {
+            let after = steps.get(step).map_or(0, |range| range.end as u64);
+            if let ControlFlow::Break(reason) = ready(after) {
+                return Ok(ControlFlow::Break(reason));
+            }
+            let lines = receiver.recv().map_err(|_| io::Error::other("a worker ended unexpectedly"))??;
+            take(lines)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// Cuts the rows into steps.
+fn steps(rows: &[Row], most: usize) -> Vec<Range<usize>> {
+    let mut steps = Vec::new();
+    let (mut start, mut bytes) = (0, 0_u64);
+    for (at, row) in rows.iter().enumerate() {
+        let length = u64::from(row.length);
+        if at > start && (at - start == most || bytes + length > MOST_BYTES) {
+            steps.push(start..at);
+            (start, bytes) = (at, 0);
+        }
+        bytes += length;
+    }
+    if start < rows.len() {
+        steps.push(start..rows.len());
+    }
+    steps
+}
+
+/// One worker: ends when its steps are done or nobody takes them any more.
+fn run(work: &Work<'_>, steps: &[Range<usize>], worker: usize, workers: usize, sender: &SyncSender<io::Result<Lines>>) {
+    let mut reader = Reader { work, files: HashMap::new() };
+    for range in steps.iter().skip(worker).step_by(workers) {
+        let rows = work.imported.rows.get(range.clone()).unwrap_or_default();
+        let lines = answer(work, rows, &mut reader);
+        let failed = lines.is_err();
+        if sender.send(lines).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// Reads rows where they stand.
+struct Reader<'w> {
+    work: &'w Work<'w>,
+    files: HashMap<u32, Box<dyn ReadSeek + Send>>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, row: Row) -> io::Result<String> {
+        let file = match self.files.entry(row.file) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let file = self.work.imported.files.get(row.file as usize);
+                let file = file.ok_or_else(|| io::Error::other("a row has no file"))?;
+                // Of the generation that was imported: another has other rows.
+                let (_, reader) = self
+                    .work
+                    .objects
+                    .reader_of(&file.bucket, &file.name, Some(file.generation))
+                    .map_err(io::Error::other)?;
+                entry.insert(reader)
+            }
+        };
+        file.seek(SeekFrom::Start(row.offset))?;
+        let mut bytes = vec![0; row.length as usize];
+        file.read_exact(&mut bytes)?;
+        String::from_utf8(bytes).map_err(io::Error::other)
+    }
+}
+
+/// A row on its way.
+struct Prepared<'a> {
+    row: Row,
+    tree: Tree<'a>,
+    text: &'a str,
+    hash: u128,
+    fault: Option<RowFault>,
+    /// What is already known to come out of it.
+    known: Option<Known>,
+}
+
+/// What comes out of a row that is not answered.
+enum Known {
+    /// It was answered by an earlier job, and stays as it is.
+    Done,
+    /// It fails.
+    Failed(RowError),
+}
+
+fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<Lines> {
+    let mut lines = Lines { rows: rows.len() as u64, ..Lines::default() };
+    let texts = rows.iter().map(|row| reader.read(*row)).collect::<io::Result<Vec<_>>>()?;
+    let mut canonical = Vec::new();
+    let prepared = rows
+        .iter()
+        .zip(&texts)
+        .map(|(row, text)| prepare(work, *row, text, &mut canonical))
+        .collect::<io::Result<Vec<_>>>()?;
+    let replies: Vec<Option<Reply>> = work.runtime.block_on(
+        stream::iter(&prepared)
+            .map(|row| async {
+                match (&row.known, row.tree.root().get("request")) {
+                    (None, Some(request)) => {
+                        let question = Question { request, hash: row.hash };
+                        Some(work.answerer.answer(&question).await)
+                    }
+                    _ => None,
+                }
+            })
+            .buffered(work.answerer.concurrency().max(1))
+            .collect(),
+    );
+    for (row, reply) in prepared.iter().zip(replies) {
+        let start = lines.bytes.len();
+        let successful = write(work, row, reply, &mut lines.bytes)?;
+        if successful {
+            lines.successful += 1;
+        } else {
+            lines.failed += 1;
+        }
+        match row.fault {
+            Some(RowFault::Drop) => lines.bytes.truncate(start),
+            Some(RowFault::Duplicate) => lines.bytes.extend_from_within(start..),
+            _ => {}
+        }
+    }
+    Ok(lines)
+}
+
+fn prepare<'a>(work: &Work<'_>, row: Row, text: &'a str, canonical: &mut Vec<u8>) -> io::Result<Prepared<'a>> {
+    // The import has parsed it before, so this is about a row that changed since.
+    let mut tree = Tree::parse(text).map_err(io::Error::other)?;
+    let mut prepared_hash = 0;
+    let fault = work.faults.get(&row.place()).copied();
+    let known = if is_done(tree.root()) {
+        Some(Known::Done)
+    } else {
+        if work.retype {
+            work.imported.shape.retype(&mut tree);
+        }
+        let request = tree.root().get("request");
+        match request.map_or_else(|| Err(RowError::invalid("The request is missing.")), check) {
+            Err(error) => Some(Known::Failed(error)),
+            Ok(()) if fault == Some(RowFault::Fail) => Some(Known::Failed(unlucky(row))),
+            Ok(()) => {
+                if let Some(request) = request {
+                    canonical.clear();
+                    canonical_request(request, Messages::get().request(), canonical);
+                    prepared_hash = hash(canonical);
+                }
+                None
+            }
+        }
+    };
+    Ok(Prepared { row, tree, text, hash: prepared_hash, fault, known })
+}
+
+/// The two errors that the service gives for no fault of the request.
+fn unlucky(row: Row) -> RowError {
+    if row.offset % 2 == 0 {
+        RowError {
+            code: 429,
+            message: "Resource exhausted. Please try again later. Please refer to https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429 for more details.".to_owned(),
+        }
+    } else {
+        RowError { code: 500, message: "Internal error encountered.".to_owned() }
+    }
+}
+
+/// Writes the line of a row; says whether the row was answered.
+fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Vec<u8>) -> io::Result<bool> {
+    if let Some(Known::Done) = row.known {
+        out.extend_from_slice(row.text.as_bytes());
+        out.push(b'\n');
+        return Ok(true);
+    }
+    let seed = row.hash as u64 ^ (row.hash >> 64) as u64 ^ work.seed;
+    let (created, processed) = times(work, seed);
+    let (status, response) = match (&row.known, reply) {
+        (Some(Known::Failed(error)), _) => (error.status(), b"{}".to_vec()),
+        (_, Some(Reply::Refused(error))) => (error.status(), b"{}".to_vec()),
+        (_, Some(Reply::Whole { status, response })) => (status, response),
+        (_, Some(Reply::Candidates(candidates))) => {
+            let spoiled = match row.fault {
+                Some(RowFault::Spoil(spoiled)) => Some(spoiled),
+                _ => None,
+            };
+            let stamp = Stamp {
+                model: work.model,
+                created: &proto(created),
+                // Equal requests get equal answers, and yet each its own identifier.
+                seed: seed ^ row.row.offset.rotate_left(17) ^ u64::from(row.row.file),
+                second_generation: work.config.lines != LineGeneration::First,
+            };
+            let mut response = Vec::with_capacity(1024);
+            if let Some(request) = row.tree.root().get("request") {
+                write_response(request, &candidates, spoiled, &stamp, &mut response);
+            }
+            (String::new(), response)
+        }
+        (_, None) => (RowError::invalid("The request is missing.").status(), b"{}".to_vec()),
+    };
+    let verbatim = match work.config.normalize_echo {
+        true => None,
+        false => Some(verbatim(row.text)?),
+    };
+    let line = Line {
+        row: row.tree.root(),
+        verbatim,
+        shape: &work.imported.shape,
+        pass_through: work.config.pass_through,
+        status: &status,
+        response: &response,
+        processed,
+    };
+    line::write(&line, work.config.lines, out);
+    Ok(status.is_empty())
+}
+
+/// When a response was made and when its row was done. In the first generation the row
+/// says that it was done shortly before the response was made, in the second shortly
+/// after.
+fn times(work: &Work<'_>, seed: u64) -> (Timestamp, Timestamp) {
+    let now = timestamp(work.clock);
+    let earlier =
+        Timestamp::from_microsecond(now.as_microsecond() - (seed % 900_000) as i64).unwrap_or(now).max(work.started);
+    match work.config.lines {
+        LineGeneration::First => (now, earlier),
+        LineGeneration::Second => (earlier, now),
+    }
+}
+
+/// The text of the request in a row.
+fn verbatim(text: &str) -> io::Result<&str> {
+    #[derive(Deserialize)]
+    struct OnlyRequest<'a> {
+        #[serde(borrow)]
+        request: &'a RawValue,
+    }
+    let row: OnlyRequest<'_> = serde_json::from_str(text)?;
+    Ok(row.request.get())
+}

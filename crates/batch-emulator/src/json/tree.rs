@@ -1,0 +1,460 @@
+//! A JSON text as one flat list of nodes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Write as _;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+
+/// A parsed JSON text. Strings without escapes are slices of the text.
+#[derive(Debug)]
+pub(crate) struct Tree<'a> {
+    pub(super) nodes: Vec<Node<'a>>,
+}
+
+/// One value, or the name of a member. An array or object is followed by its content
+/// (names and values in turn) up to the index that it holds.
+#[derive(Debug)]
+pub(super) enum Node<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Above `i64::MAX`.
+    Uint(u64),
+    Float(f64),
+    Str(Cow<'a, str>),
+    Array(usize),
+    Object(usize),
+}
+
+impl<'a> Tree<'a> {
+    /// Parses one JSON value; blanks around it are allowed.
+    pub(crate) fn parse(text: &'a str) -> Result<Tree<'a>, serde_json::Error> {
+        let mut nodes = Vec::with_capacity(64);
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        Build(&mut nodes).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(Tree { nodes })
+    }
+
+    /// The value itself.
+    pub(crate) fn root(&self) -> Json<'_> {
+        Json { nodes: &self.nodes, at: 0 }
+    }
+}
+
+struct Build<'b, 'a>(&'b mut Vec<Node<'a>>);
+
+impl<'de> DeserializeSeed<'de> for Build<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Build<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.push(Node::Null);
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.0.push(Node::Bool(value));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.push(Node::Int(value));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.0.push(match i64::try_from(value) {
+            Ok(value) => Node::Int(value),
+            Err(_) => Node::Uint(value),
+        });
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.0.push(Node::Float(value));
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
+        self.0.push(Node::Str(Cow::Borrowed(value)));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.0.push(Node::Str(Cow::Owned(value.to_owned())));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let at = self.0.len();
+        self.0.push(Node::Array(0));
+        while seq.next_element_seed(Build(self.0))?.is_some() {}
+        let end = self.0.len();
+        self.close(at, Node::Array(end))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let at = self.0.len();
+        self.0.push(Node::Object(0));
+        while map.next_key_seed(Build(self.0))?.is_some() {
+            map.next_value_seed(Build(self.0))?;
+        }
+        let end = self.0.len();
+        self.close(at, Node::Object(end))
+    }
+}
+
+impl Build<'_, '_> {
+    fn close<E: serde::de::Error>(self, at: usize, closed: Node<'static>) -> Result<(), E> {
+        match self.0.get_mut(at) {
+            Some(open) => {
+                *open = closed;
+                Ok(())
+            }
+            None => Err(E::custom("a container lost its start")),
+        }
+    }
+}
+
+/// One value in a [`Tree`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Json<'t> {
+    nodes: &'t [Node<'t>],
+    at: usize,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum View<'t> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number without a fraction that fits.
+    Int(i64),
+    /// A number without a fraction, above `i64::MAX`.
+    Uint(u64),
+    /// Any other number.
+    Float(f64),
+    /// A string.
+    Str(&'t str),
+    /// An array.
+    Array(Items<'t>),
+    /// An object.
+    Object(Members<'t>),
+}
+
+impl<'t> Json<'t> {
+    /// What the value is.
+    pub(crate) fn view(self) -> View<'t> {
+        match &self.nodes[self.at] {
+            Node::Null => View::Null,
+            Node::Bool(value) => View::Bool(*value),
+            Node::Int(value) => View::Int(*value),
+            Node::Uint(value) => View::Uint(*value),
+            Node::Float(value) => View::Float(*value),
+            Node::Str(value) => View::Str(value),
+            Node::Array(end) => View::Array(Items { nodes: self.nodes, at: self.at + 1, end: *end }),
+            Node::Object(end) => View::Object(Members { nodes: self.nodes, at: self.at + 1, end: *end }),
+        }
+    }
+
+    /// Whether it is `null`.
+    pub(crate) fn is_null(self) -> bool {
+        matches!(self.view(), View::Null)
+    }
+
+    /// The text of a string.
+    pub(crate) fn as_str(self) -> Option<&'t str> {
+        match self.view() {
+            View::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a boolean.
+    pub(crate) fn as_bool(self) -> Option<bool> {
+        match self.view() {
+            View::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value of a number, also one in quotes, as protobuf's JSON allows both.
+    pub(crate) fn as_f64(self) -> Option<f64> {
+        match self.view() {
+            View::Int(value) => Some(value as f64),
+            View::Uint(value) => Some(value as f64),
+            View::Float(value) => Some(value),
+            View::Str(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The value of a number without fraction, also one in quotes or written `2.0`.
+    pub(crate) fn as_i64(self) -> Option<i64> {
+        match self.view() {
+            View::Int(value) => Some(value),
+            View::Float(value) if is_whole(value) => Some(value as i64),
+            View::Str(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The member `name` of an object; the last one where it comes twice, and none where
+    /// it is `null`.
+    pub(crate) fn get(self, name: &str) -> Option<Json<'t>> {
+        self.get_either(name, name)
+    }
+
+    /// The member of an object under either of its spellings.
+    pub(crate) fn get_either(self, camel: &str, snake: &str) -> Option<Json<'t>> {
+        let View::Object(members) = self.view() else {
+            return None;
+        };
+        let mut found = None;
+        for (name, value) in members {
+            if name == camel || name == snake {
+                found = Some(value);
+            }
+        }
+        found.filter(|value| !value.is_null())
+    }
+
+    /// The elements of an array; a single value where protobuf's JSON would take it for a
+    /// list of one; nothing for `null`.
+    pub(crate) fn items_or_self(self) -> impl Iterator<Item = Json<'t>> {
+        let (items, single) = match self.view() {
+            View::Array(items) => (Some(items), None),
+            View::Null => (None, None),
+            _ => (None, Some(self)),
+        };
+        items.into_iter().flatten().chain(single)
+    }
+
+    /// Where the value ends.
+    fn end(self) -> usize {
+        match &self.nodes[self.at] {
+            Node::Array(end) | Node::Object(end) => *end,
+            _ => self.at + 1,
+        }
+    }
+
+    /// Whether the text stood in the JSON as it is, without an escape.
+    fn is_verbatim(self) -> bool {
+        matches!(&self.nodes[self.at], Node::Str(Cow::Borrowed(_)))
+    }
+}
+
+/// The elements of an array.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Items<'t> {
+    nodes: &'t [Node<'t>],
+    at: usize,
+    end: usize,
+}
+
+impl<'t> Iterator for Items<'t> {
+    type Item = Json<'t>;
+
+    fn next(&mut self) -> Option<Json<'t>> {
+        if self.at == self.end {
+            return None;
+        }
+        let item = Json { nodes: self.nodes, at: self.at };
+        self.at = item.end();
+        Some(item)
+    }
+}
+
+/// The members of an object in the order of the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members<'t> {
+    nodes: &'t [Node<'t>],
+    at: usize,
+    end: usize,
+}
+
+impl<'t> Members<'t> {
+    /// The members sorted by name; of a name that comes twice, the last.
+    pub(crate) fn sorted(self) -> Vec<(&'t str, Json<'t>)> {
+        let mut members: Vec<_> = self.collect();
+        if !members.is_sorted_by(|a, b| a.0 < b.0) {
+            members.reverse();
+            members.sort_by(|a, b| a.0.cmp(b.0));
+            members.dedup_by(|later, kept| later.0 == kept.0);
+        }
+        members
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(self) -> bool {
+        self.at == self.end
+    }
+}
+
+impl<'t> Iterator for Members<'t> {
+    type Item = (&'t str, Json<'t>);
+
+    fn next(&mut self) -> Option<(&'t str, Json<'t>)> {
+        if self.at == self.end {
+            return None;
+        }
+        let name = match &self.nodes[self.at] {
+            Node::Str(name) => &**name,
+            // The names of members are always strings.
+            _ => "",
+        };
+        let value = Json { nodes: self.nodes, at: self.at + 1 };
+        self.at = value.end();
+        Some((name, value))
+    }
+}
+
+/// Writes a value as compact JSON, members in the order of the text.
+pub(crate) fn write_plain(json: Json<'_>, out: &mut Vec<u8>) {
+    match json.view() {
+        View::Array(items) => {
+            out.push(b'[');
+            for (i, item) in items.enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_plain(item, out);
+            }
+            out.push(b']');
+        }
+        View::Object(members) => {
+            out.push(b'{');
+            for (i, (name, value)) in members.enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_text(name, out);
+                out.push(b':');
+                write_plain(value, out);
+            }
+            out.push(b'}');
+        }
+        _ => write_scalar(json, out),
+    }
+}
+
+/// Writes anything but an array or an object.
+pub(super) fn write_scalar(json: Json<'_>, out: &mut Vec<u8>) {
+    match json.view() {
+        View::Null | View::Array(_) | View::Object(_) => out.extend_from_slice(b"null"),
+        View::Bool(true) => out.extend_from_slice(b"true"),
+        View::Bool(false) => out.extend_from_slice(b"false"),
+        View::Int(value) => write_display(value, out),
+        View::Uint(value) => write_display(value, out),
+        View::Float(value) => write_number(value, out),
+        View::Str(text) if json.is_verbatim() => {
+            // What needed no escape on its way in needs none on its way out.
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        }
+        View::Str(text) => write_text(text, out),
+    }
+}
+
+/// Writes a number the short way: `1.0` as `1`.
+pub(crate) fn write_number(value: f64, out: &mut Vec<u8>) {
+    if is_whole(value) {
+        write_display(value as i64, out);
+    } else {
+        // Writing to memory does not fail, and JSON has no number that is not finite.
+        let _ = serde_json::to_writer(out, &value);
+    }
+}
+
+/// Whether a double is a whole number that it holds exactly.
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0
+}
+
+fn write_display(value: impl fmt::Display, out: &mut Vec<u8>) {
+    // Writing to memory does not fail.
+    let _ = write!(out, "{value}");
+}
+
+/// Writes a string with the escapes that JSON demands and no others.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x08 => b"\\b",
+            0x0c => b"\\f",
+            0..0x20 => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[from..at]);
+        if escape.is_empty() {
+            let _ = write!(out, "\\u{byte:04x}");
+        } else {
+            out.extend_from_slice(escape);
+        }
+        from = at + 1;
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> String {
+        let tree = Tree::parse(text).unwrap();
+        let mut out = Vec::new();
+        write_plain(tree.root(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_is_written_again_with_short_numbers_and_few_escapes() {
+        let text = r#" {"b":[1.0,-0.5,1e300,18446744073709551615,null,true],"a":{"é\u00e9\n":"\u0001\/日本語"}} "#;
+        assert_eq!(plain(text), r#"{"b":[1,-0.5,1e+300,18446744073709551615,null,true],"a":{"éé\n":"\u0001/日本語"}}"#);
+    }
+
+    #[test]
+    fn of_members_with_one_name_the_last_is_read() {
+        let tree = Tree::parse(r#"{"b":1,"a":2,"b":{"c":3},"a":null}"#).unwrap();
+        let sorted: Vec<_> = match tree.root().view() {
+            View::Object(members) => members.sorted(),
+            _ => Vec::new(),
+        };
+        assert_eq!(sorted.len(), 2);
+        assert!(sorted[0].0 == "a" && sorted[0].1.is_null());
+        assert_eq!(sorted[1].1.get("c").and_then(Json::as_i64), Some(3));
+        assert!(tree.root().get("a").is_none(), "null stands for nothing");
+    }
+
+    #[test]
+    fn what_is_no_json_is_an_error() {
+        for text in ["", "{", "{}{}", "[1,]", "nul", "{\"a\":1e999}"] {
+            assert!(Tree::parse(text).is_err(), "{text}");
+        }
+    }
+}
