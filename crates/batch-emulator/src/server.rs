@@ -174,23 +174,43 @@ async fn observe(
     request: Request,
     next: Next,
 ) -> Response {
-    let method = request.method().clone();
-    let path = match request.uri().path_and_query() {
-        Some(path) => path.to_string(),
-        None => request.uri().path().to_owned(),
-    };
-    let own = path.starts_with("/emulator");
-    let response = if own || path.starts_with("/token") || logged_in(&context, &request) {
+    let path = request.uri().path();
+    let own = path.starts_with("/emulator/");
+    let mut entry = (!own).then(|| Entry::new(log, &request));
+    let response = if own || path == "/token" || logged_in(&context, &request) {
         next.run(request).await
     } else {
-        unauthenticated(request.uri().path())
+        unauthenticated(path)
     };
-    let status = (!connection.is_cut()).then(|| response.status().as_u16());
-    tracing::debug!(%method, path, status, "request");
-    if !own {
-        log.push(LoggedRequest { method: method.to_string(), path, status });
+    if let Some(entry) = &mut entry
+        && !connection.is_cut()
+    {
+        entry.request.status = Some(response.status().as_u16());
     }
     response
+}
+
+/// A request that is logged when it ends, in whichever way: a client may go away before
+/// the reply, and nothing of this task runs any more then but what is dropped.
+struct Entry {
+    log: RequestLog,
+    request: LoggedRequest,
+}
+
+impl Entry {
+    fn new(log: RequestLog, request: &Request) -> Entry {
+        let uri = request.uri();
+        let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
+        Entry { log, request: LoggedRequest { method: request.method().to_string(), path, status: None } }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let LoggedRequest { method, path, status } = &self.request;
+        tracing::debug!(method, path, status, "request");
+        self.log.push(self.request.clone());
+    }
 }
 
 fn logged_in(context: &Context, request: &Request) -> bool {

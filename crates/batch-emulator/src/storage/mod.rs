@@ -38,7 +38,7 @@ use crate::{Error, ErrorKind};
 
 /// Whether the path is one of Cloud Storage, whose errors have a shape of their own.
 pub(crate) fn serves(path: &str) -> bool {
-    ["/storage/", "/upload/storage/", "/download/storage/", "/batch/storage/", "/b/"]
+    ["/storage/", "/upload/storage/", "/resumable/upload/", "/download/storage/", "/batch/storage/", "/b/"]
         .iter()
         .any(|prefix| path.starts_with(prefix))
 }
@@ -70,6 +70,8 @@ impl Storage {
         Router::new()
             .route("/storage/v1/{*path}", serve.clone())
             .route("/upload/storage/v1/{*path}", serve.clone())
+            // Where gcloud begins its resumable uploads.
+            .route("/resumable/upload/storage/v1/{*path}", serve.clone())
             .route("/download/storage/v1/{*path}", serve.clone())
             .route("/b/{*path}", serve.clone())
             .route("/b", serve.clone())
@@ -157,7 +159,9 @@ async fn dispatch(storage: Storage, call: Call, body: Body) -> Result<Response, 
     let method = call.method.clone();
     let path = call.path.clone();
     let segments: Vec<&str> = path.iter().map(String::as_str).collect();
-    if let ["upload", "storage", "v1", "b", bucket, "o"] = segments[..] {
+    if let ["resumable", "upload", "storage", "v1", "b", bucket, "o"] | ["upload", "storage", "v1", "b", bucket, "o"] =
+        segments[..]
+    {
         let (uploads, bucket) = (storage.uploads, bucket.to_owned());
         let in_session = call.parameter("upload_id").is_some();
         return match method {
