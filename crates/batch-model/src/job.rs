@@ -1,14 +1,19 @@
 //! `projects.locations.batchPredictionJobs` (Vertex AI REST API, v1 and v1beta1).
 
-use serde::{Deserialize, Serialize};
+use serde::de::MapAccess;
 use serde_json::{Map, Value};
 
-use crate::{ModelName, open_enum::open_enum, wire};
+use crate::{
+    Float, InputConfig, ModelName, OutputConfig, OutputInfo, Status,
+    open_enum::open_enum,
+    shape::Shape,
+    wire::{Member, Wire, wire_struct},
+};
 
 open_enum! {
     /// The state of a job (`google.cloud.aiplatform.v1.JobState`).
     #[derive(Default)]
-    JobState {
+    pub enum JobState {
         /// Not said.
         #[default]
         Unspecified = "JOB_STATE_UNSPECIFIED" = 0,
@@ -51,69 +56,161 @@ impl JobState {
     }
 }
 
-/// A batch prediction job: what is sent to create one, and what every method answers.
-///
-/// Fields that this type does not name (explanations, machine types, …) are in `extra` and are
-/// written back as they came. Times are RFC 3339 text.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct BatchPredictionJob {
-    /// `projects/*/locations/*/batchPredictionJobs/*`; set by the service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// A name for people, 128 characters at most. Required on create; not unique.
-    #[serde(alias = "display_name", skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// `publishers/*/models/*`, or a tuned `projects/*/locations/*/models/*`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Which version of the model; set by the service.
-    #[serde(alias = "model_version_id", skip_serializing_if = "Option::is_none")]
-    pub model_version_id: Option<String>,
-    /// Where the request lines are.
-    #[serde(alias = "input_config", skip_serializing_if = "Option::is_none")]
-    pub input_config: Option<InputConfig>,
-    /// Where the predictions shall be written.
-    #[serde(alias = "output_config", skip_serializing_if = "Option::is_none")]
-    pub output_config: Option<OutputConfig>,
-    /// Where the predictions are; absent until the output location exists.
-    #[serde(alias = "output_info", skip_serializing_if = "Option::is_none")]
-    pub output_info: Option<OutputInfo>,
-    /// The state; `JOB_STATE_UNSPECIFIED` when absent.
-    #[serde(deserialize_with = "state_or_null", skip_serializing_if = "is_unspecified")]
-    pub state: JobState,
-    /// Why the job failed or was cancelled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Status>,
-    /// Up to 20 failures of parts of the job.
-    #[serde(
-        alias = "partial_failures",
-        deserialize_with = "wire::list::deserialize",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub partial_failures: Vec<Status>,
-    /// Counts of rows; may appear while the job runs.
-    #[serde(alias = "completion_stats", skip_serializing_if = "Option::is_none")]
-    pub completion_stats: Option<CompletionStats>,
-    /// When the job was created.
-    #[serde(alias = "create_time", skip_serializing_if = "Option::is_none")]
-    pub create_time: Option<String>,
-    /// When it first ran.
-    #[serde(alias = "start_time", skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<String>,
-    /// When it ended.
-    #[serde(alias = "end_time", skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<String>,
-    /// When it last changed.
-    #[serde(alias = "update_time", skip_serializing_if = "Option::is_none")]
-    pub update_time: Option<String>,
-    /// Labels of the job: lowercase letters, digits, `_` and `-`, 64 characters at most each.
-    #[serde(deserialize_with = "map_or_null", skip_serializing_if = "Map::is_empty")]
-    pub labels: Map<String, Value>,
-    /// Every other field, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
+/// A state that was not given is `JOB_STATE_UNSPECIFIED`, and is not written.
+impl Member for JobState {
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &'static str, object: &mut A) -> Result<(), A::Error> {
+        let mut state = (*self != Self::Unspecified).then(|| self.clone());
+        Member::take(&mut state, name, object)?;
+        *self = state.unwrap_or_default();
+        Ok(())
+    }
+
+    fn is_absent(&self) -> bool {
+        *self == Self::Unspecified
+    }
+
+    fn shape() -> Shape {
+        <Self as Wire>::shape()
+    }
+}
+
+wire_struct! {
+    /// A batch prediction job: what is sent to create one, and what every method answers.
+    ///
+    /// Times are RFC 3339 text. What only other kinds of jobs have (explanations, monitoring, an
+    /// endpoint of one's own) is in `extra`.
+    pub struct BatchPredictionJob {
+        /// `projects/*/locations/*/batchPredictionJobs/*`; set by the service.
+        name: Option<String> = "name",
+        /// A name for people, 128 characters at most. Required on create; not unique.
+        display_name: Option<String> = "displayName",
+        /// `publishers/*/models/*`, or a tuned `projects/*/locations/*/models/*`.
+        model: Option<String> = "model",
+        /// Which version of the model; set by the service.
+        model_version_id: Option<String> = "modelVersionId",
+        /// A model in a container that is not a resource; not for Gemini.
+        unmanaged_container_model: Option<UnmanagedContainerModel> = "unmanagedContainerModel",
+        /// Where the request lines are.
+        input_config: Option<InputConfig> = "inputConfig",
+        /// How instances are made of the input; its effect on Gemini jobs is not known.
+        instance_config: Option<InstanceConfig> = "instanceConfig",
+        /// Parameters of the model; not for Gemini, whose requests carry their own.
+        model_parameters: Option<Value> = "modelParameters",
+        /// Where the predictions shall be written.
+        output_config: Option<OutputConfig> = "outputConfig",
+        /// The machines of a self-deployed model.
+        dedicated_resources: Option<BatchDedicatedResources> = "dedicatedResources",
+        /// The account that the job runs as. Not supported for Gemini.
+        service_account: Option<String> = "serviceAccount",
+        /// How many instances go to a machine at a time; not for Gemini.
+        manual_batch_tuning_parameters: Option<ManualBatchTuningParameters> = "manualBatchTuningParameters",
+        /// Whether to explain each prediction; not for Gemini.
+        generate_explanation: Option<bool> = "generateExplanation",
+        /// How to explain, as it came; not for Gemini.
+        explanation_spec: Option<Value> = "explanationSpec",
+        /// Where the predictions are; absent until the output location exists.
+        output_info: Option<OutputInfo> = "outputInfo",
+        /// The state; `JOB_STATE_UNSPECIFIED` when absent.
+        state: JobState = "state",
+        /// Why the job failed or was cancelled.
+        error: Option<Status> = "error",
+        /// Up to 20 failures of parts of the job.
+        partial_failures: Vec<Status> = "partialFailures",
+        /// What a self-deployed model has used.
+        resources_consumed: Option<ResourcesConsumed> = "resourcesConsumed",
+        /// Counts of rows; may appear while the job runs.
+        completion_stats: Option<CompletionStats> = "completionStats",
+        /// When the job was created.
+        create_time: Option<String> = "createTime",
+        /// When it first ran.
+        start_time: Option<String> = "startTime",
+        /// When it ended.
+        end_time: Option<String> = "endTime",
+        /// When it last changed.
+        update_time: Option<String> = "updateTime",
+        /// Labels of the job: see [`limits`](crate::limits).
+        labels: Map<String, Value> = "labels",
+        /// A key of the customer's own (CMEK). Not supported for Gemini.
+        encryption_spec: Option<EncryptionSpec> = "encryptionSpec",
+        /// Whether container logs are off; for self-deployed models.
+        disable_container_logging: Option<bool> = "disableContainerLogging",
+        /// Reserved by the service.
+        satisfies_pzs: Option<bool> = "satisfiesPzs",
+        /// Reserved by the service.
+        satisfies_pzi: Option<bool> = "satisfiesPzi",
+    }
+
+    /// Counts of rows. On the wire they are strings, and a zero is left out (likely).
+    pub struct CompletionStats {
+        /// Rows with a response.
+        successful_count: Option<i64> = "successfulCount" as AsText,
+        /// Rows with an error.
+        failed_count: Option<i64> = "failedCount" as AsText,
+        /// Rows not yet processed; −1 when the service does not know.
+        incomplete_count: Option<i64> = "incompleteCount" as AsText,
+        /// Forecast points; not for Gemini.
+        successful_forecast_point_count: Option<i64> = "successfulForecastPointCount" as AsText,
+    }
+
+    /// How instances are made of the input of a classic model.
+    pub struct InstanceConfig {
+        /// `object`, `array`, or a type that goes with the input's format.
+        instance_type: Option<String> = "instanceType",
+        /// The column that stands for the row in the output. Refused with BigQuery output.
+        key_field: Option<String> = "keyField",
+        /// The columns that go to the model; all where absent.
+        included_fields: Vec<String> = "includedFields",
+        /// The columns that do not.
+        excluded_fields: Vec<String> = "excludedFields",
+    }
+
+    /// The machines of a self-deployed model.
+    pub struct BatchDedicatedResources {
+        /// The machine type and accelerators, as they came.
+        machine_spec: Option<Value> = "machineSpec",
+        /// How many to start with.
+        starting_replica_count: Option<i32> = "startingReplicaCount",
+        /// How many at most; 10 where absent.
+        max_replica_count: Option<i32> = "maxReplicaCount",
+    }
+
+    /// How much goes to a machine at a time.
+    pub struct ManualBatchTuningParameters {
+        /// Instances in one operation; 64 where absent.
+        batch_size: Option<i32> = "batchSize",
+    }
+
+    /// What a self-deployed model has used.
+    pub struct ResourcesConsumed {
+        /// Hours of machines, summed.
+        replica_hours: Option<Float> = "replicaHours",
+    }
+
+    /// A key of the customer's own.
+    pub struct EncryptionSpec {
+        /// `projects/*/locations/*/keyRings/*/cryptoKeys/*`.
+        kms_key_name: Option<String> = "kmsKeyName",
+    }
+
+    /// A model in a container that is not a resource.
+    pub struct UnmanagedContainerModel {
+        /// The folder with the model's files.
+        artifact_uri: Option<String> = "artifactUri",
+        /// The files that describe instances, parameters and predictions.
+        predict_schemata: Option<PredictSchemata> = "predictSchemata",
+        /// The container, as it came.
+        container_spec: Option<Value> = "containerSpec",
+    }
+
+    /// The files that describe what goes in and comes out of a container.
+    pub struct PredictSchemata {
+        /// Of one instance: a YAML file with an OpenAPI 3.0.2 schema.
+        instance_schema_uri: Option<String> = "instanceSchemaUri",
+        /// Of the parameters.
+        parameters_schema_uri: Option<String> = "parametersSchemaUri",
+        /// Of one prediction.
+        prediction_schema_uri: Option<String> = "predictionSchemaUri",
+    }
 }
 
 impl BatchPredictionJob {
@@ -135,205 +232,4 @@ impl BatchPredictionJob {
         self.labels.insert(key.into(), Value::String(value.into()));
         self
     }
-}
-
-/// Where a job's request lines are: one of the sources, and the format that goes with it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct InputConfig {
-    /// `jsonl`, `bigquery` or `vertex-dataset`.
-    #[serde(alias = "instances_format", skip_serializing_if = "String::is_empty")]
-    pub instances_format: String,
-    /// JSONL files on Cloud Storage.
-    #[serde(alias = "gcs_source", skip_serializing_if = "Option::is_none")]
-    pub gcs_source: Option<GcsSource>,
-    /// A BigQuery table with a `request` column.
-    #[serde(alias = "bigquery_source", skip_serializing_if = "Option::is_none")]
-    pub bigquery_source: Option<BigQuerySource>,
-    /// Every other field, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl InputConfig {
-    /// JSONL files on Cloud Storage; a URI may have wildcards.
-    #[must_use]
-    pub fn gcs<U: Into<String>>(uris: impl IntoIterator<Item = U>) -> Self {
-        Self {
-            instances_format: "jsonl".to_owned(),
-            gcs_source: Some(GcsSource { uris: uris.into_iter().map(Into::into).collect() }),
-            ..Self::default()
-        }
-    }
-
-    /// The table at `bq://project.dataset.table`.
-    #[must_use]
-    pub fn bigquery(uri: impl Into<String>) -> Self {
-        Self {
-            instances_format: "bigquery".to_owned(),
-            bigquery_source: Some(BigQuerySource { input_uri: uri.into() }),
-            ..Self::default()
-        }
-    }
-
-    /// The addresses of the input, whichever source it is.
-    #[must_use]
-    pub fn uris(&self) -> Vec<&str> {
-        let gcs = self.gcs_source.iter().flat_map(|source| source.uris.iter().map(String::as_str));
-        gcs.chain(self.bigquery_source.iter().map(|source| source.input_uri.as_str())).collect()
-    }
-}
-
-/// Files on Cloud Storage.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct GcsSource {
-    /// `gs://` URIs; the service takes wildcards.
-    #[serde(deserialize_with = "wire::list::deserialize")]
-    pub uris: Vec<String>,
-}
-
-/// A BigQuery table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BigQuerySource {
-    /// `bq://project.dataset.table`.
-    #[serde(alias = "input_uri")]
-    pub input_uri: String,
-}
-
-/// Where a job shall write its predictions.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct OutputConfig {
-    /// `jsonl`, `bigquery` or `vertex-dataset`.
-    #[serde(alias = "predictions_format", skip_serializing_if = "String::is_empty")]
-    pub predictions_format: String,
-    /// A folder on Cloud Storage.
-    #[serde(alias = "gcs_destination", skip_serializing_if = "Option::is_none")]
-    pub gcs_destination: Option<GcsDestination>,
-    /// A BigQuery project, dataset or table.
-    #[serde(alias = "bigquery_destination", skip_serializing_if = "Option::is_none")]
-    pub bigquery_destination: Option<BigQueryDestination>,
-    /// Every other field, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl OutputConfig {
-    /// A folder on Cloud Storage; the service makes a folder of its own below it.
-    #[must_use]
-    pub fn gcs(prefix: impl Into<String>) -> Self {
-        Self {
-            predictions_format: "jsonl".to_owned(),
-            gcs_destination: Some(GcsDestination { output_uri_prefix: prefix.into() }),
-            ..Self::default()
-        }
-    }
-
-    /// `bq://project.dataset.table`, a table that must not exist yet.
-    #[must_use]
-    pub fn bigquery(uri: impl Into<String>) -> Self {
-        Self {
-            predictions_format: "bigquery".to_owned(),
-            bigquery_destination: Some(BigQueryDestination { output_uri: uri.into() }),
-            ..Self::default()
-        }
-    }
-
-    /// The address of the output, whichever destination it is.
-    #[must_use]
-    pub fn uri(&self) -> Option<&str> {
-        let gcs = self.gcs_destination.as_ref().map(|destination| destination.output_uri_prefix.as_str());
-        gcs.or_else(|| self.bigquery_destination.as_ref().map(|destination| destination.output_uri.as_str()))
-    }
-}
-
-/// A folder on Cloud Storage.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct GcsDestination {
-    /// `gs://bucket/folder`; a missing trailing slash is added by the service.
-    #[serde(alias = "output_uri_prefix")]
-    pub output_uri_prefix: String,
-}
-
-/// A place in BigQuery.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BigQueryDestination {
-    /// `bq://project`, `bq://project.dataset` or `bq://project.dataset.table`.
-    #[serde(alias = "output_uri")]
-    pub output_uri: String,
-}
-
-/// Where a job's predictions are. All fields are set by the service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct OutputInfo {
-    /// `gs://…/prediction-model-<time>`, without a trailing slash.
-    #[serde(alias = "gcs_output_directory", skip_serializing_if = "Option::is_none")]
-    pub gcs_output_directory: Option<String>,
-    /// `bq://project.dataset`.
-    #[serde(alias = "bigquery_output_dataset", skip_serializing_if = "Option::is_none")]
-    pub bigquery_output_dataset: Option<String>,
-    /// The table: its name or, for Gemini jobs (likely), the full `bq://project.dataset.table`.
-    #[serde(alias = "bigquery_output_table", skip_serializing_if = "Option::is_none")]
-    pub bigquery_output_table: Option<String>,
-    /// Every other field, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// Counts of rows. On the wire they are strings, and a zero is left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct CompletionStats {
-    /// Rows with a response.
-    #[serde(alias = "successful_count", with = "wire::int64", skip_serializing_if = "Option::is_none")]
-    pub successful_count: Option<i64>,
-    /// Rows with an error.
-    #[serde(alias = "failed_count", with = "wire::int64", skip_serializing_if = "Option::is_none")]
-    pub failed_count: Option<i64>,
-    /// Rows not yet processed; −1 when the service does not know.
-    #[serde(alias = "incomplete_count", with = "wire::int64", skip_serializing_if = "Option::is_none")]
-    pub incomplete_count: Option<i64>,
-    /// Forecast points; not for Gemini.
-    #[serde(alias = "successful_forecast_point_count", with = "wire::int64", skip_serializing_if = "Option::is_none")]
-    pub successful_forecast_point_count: Option<i64>,
-}
-
-/// `google.rpc.Status`: why something failed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[non_exhaustive]
-pub struct Status {
-    /// A `google.rpc.Code` (3 is invalid argument, 13 internal), or an HTTP status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<i64>,
-    /// What is said about it, for developers, in English.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Structured details, as they came.
-    #[serde(deserialize_with = "wire::list::deserialize", skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<Value>,
-    /// Every other field, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-fn is_unspecified(state: &JobState) -> bool {
-    *state == JobState::Unspecified
-}
-
-fn state_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<JobState, D::Error> {
-    Ok(Option::<JobState>::deserialize(deserializer)?.unwrap_or_default())
-}
-
-fn map_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
-    Ok(Option::<Map<String, Value>>::deserialize(deserializer)?.unwrap_or_default())
 }

@@ -30,17 +30,68 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod config;
+mod content;
 mod error;
+mod float;
+pub mod grounding;
 mod job;
+mod job_io;
+pub mod limits;
+mod list;
+pub mod media;
+pub mod models;
 mod name;
 mod open_enum;
+mod part;
+mod prediction;
+pub mod prices;
+mod request;
+mod response;
+pub mod retrieval;
+mod safety;
+mod schema;
+mod shape;
+mod status;
+pub mod tool;
 mod uri;
+mod usage;
 mod wire;
 
-pub use error::ParseError;
-pub use job::{
-    BatchPredictionJob, BigQueryDestination, BigQuerySource, CompletionStats, GcsDestination, GcsSource, InputConfig,
-    JobState, OutputConfig, OutputInfo, Status,
+pub use config::{
+    AutoRoutingMode, GenerationConfig, ManualRoutingMode, ModelConfig, ModelPreference, ResponseModality,
+    RoutingConfig, ThinkingConfig, ThinkingLevel, TranslationConfig,
 };
+pub use content::Content;
+pub use error::ParseError;
+pub use float::Float;
+pub use job::{
+    BatchDedicatedResources, BatchPredictionJob, CompletionStats, EncryptionSpec, InstanceConfig, JobState,
+    ManualBatchTuningParameters, PredictSchemata, ResourcesConsumed, UnmanagedContainerModel,
+};
+pub use job_io::{
+    BigQueryDestination, BigQuerySource, GcsDestination, GcsSource, InputConfig, OutputConfig, OutputInfo,
+    VertexMultimodalDatasetDestination, VertexMultimodalDatasetSource,
+};
+pub use list::{Entries, List};
 pub use name::{JobName, Location, ModelName};
+pub use part::{
+    AudioTranscription, AudioTranscriptionWord, Blob, CodeExecutionOutcome, CodeExecutionResult, CodeLanguage,
+    ExecutableCode, FileData, FunctionCall, FunctionResponse, FunctionResponsePart, MediaResolution, Part, PartKind,
+    PartMediaResolution, PartialArg, Scheduling, SpeechMetadata, VideoMetadata,
+};
+pub use prediction::Prediction;
+pub use request::{GenerateContentRequest, ModelArmorConfig, RequestOutputConfig};
+pub use response::{
+    BlockedReason, Candidate, FinishReason, GenerateContentResponse, LogprobsResult, LogprobsToken, PromptFeedback,
+    TopLogprobs,
+};
+pub use safety::{
+    HarmBlockMethod, HarmBlockThreshold, HarmCategory, HarmProbability, HarmSeverity, SafetyRating, SafetySetting,
+};
+pub use schema::{Schema, SchemaType};
+pub use shape::{MemberShape, ObjectShape, Shape};
+pub use status::{Operation, Status};
+pub use tool::{FunctionCallingConfig, FunctionCallingMode, FunctionDeclaration, Tool, ToolConfig};
 pub use uri::{BigQueryUri, GcsUri};
+pub use usage::{Modality, ModalityTokenCount, TrafficType, UsageMetadata};

@@ -126,6 +126,17 @@ impl ModelName {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The publisher and its name for the model: `("google", "gemini-2.5-flash")`; `None` for a tuned model.
+    #[must_use]
+    pub fn publisher_model(&self) -> Option<(&str, &str)> {
+        let segments: Vec<&str> = self.0.split('/').collect();
+        match segments[..] {
+            ["publishers", publisher, "models", model]
+            | ["projects", _, "locations", _, "publishers", publisher, "models", model] => Some((publisher, model)),
+            _ => None,
+        }
+    }
+
     /// Whether this is a project's own model, not a publisher's.
     #[must_use]
     pub fn is_tuned(&self) -> bool {
@@ -186,6 +197,11 @@ mod tests {
         assert_eq!(sent("publishers/meta/models/llama"), "publishers/meta/models/llama");
         assert_eq!(sent("projects/p/locations/l/models/7@2"), "projects/p/locations/l/models/7@2");
         assert!("projects/p/locations/l/models/7".parse::<ModelName>().unwrap().is_tuned());
+        let publisher =
+            |text: &str| text.parse::<ModelName>().unwrap().publisher_model().map(|(p, m)| format!("{p} {m}"));
+        assert_eq!(publisher("anthropic/claude-x").as_deref(), Some("anthropic claude-x"));
+        assert_eq!(publisher("projects/p/locations/l/publishers/google/models/g").as_deref(), Some("google g"));
+        assert_eq!(publisher("projects/p/locations/l/models/7"), None);
         assert!("a b".parse::<ModelName>().is_err());
         assert!("a//b".parse::<ModelName>().is_err());
     }
