@@ -73,8 +73,8 @@ pub struct Normalize {
     /// Take quotation marks and sentence marks off both ends, so that `"sport".` is `sport`:
     /// `" ' `` ` `` “ ” „ ‘ ’ « » 「 」 『 』 . , : ; ! ? 。 、 ． ， ： ； ！ ？ …`. Default: off.
     pub strip_punctuation: bool,
-    /// Ignore case, in every script that has it: each character is mapped to upper and then to
-    /// lower case without regard to its neighbours or to a language, so that `Straße` is
+    /// Ignore case, in every script that has it: each character is mapped to lower, upper and
+    /// again lower case, without regard to its neighbours or to a language, so that `Straße` is
     /// `STRASSE`. Close to Unicode's full case folding; composed and decomposed spellings
     /// of one accent stay different. Default: off.
     pub case_fold: bool,
@@ -187,7 +187,8 @@ fn collapse_whitespace(text: &str) -> Cow<'_, str> {
 }
 
 fn case_fold(text: Cow<'_, str>) -> Cow<'_, str> {
-    let folded = |c: char| c.to_uppercase().flat_map(char::to_lowercase);
+    // Lower case first: the upper case of the capital ẞ is itself, that of ß is SS.
+    let folded = |c: char| c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
     let unchanged = text.chars().all(|c| {
         let mut to = folded(c);
         to.next() == Some(c) && to.next().is_none()
