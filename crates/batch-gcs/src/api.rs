@@ -8,12 +8,22 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use batch_backend::{Error, Kind, Result};
 use batch_http::{HttpClient, Request, Service, bucket_grant};
 use batch_model::{GcsUri, Location};
-use http::Method;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{CONTENT_RANGE, LOCATION, RANGE},
+};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 
 /// What request lines are; likely the most common name for it. The service does not look at it.
 pub(crate) const CONTENT_TYPE: &str = "application/jsonl";
+
+/// Asks for 200 where the upload protocol has 308, which by now means "moved for good". Google's client
+/// for Go asks so.
+const NO_308: HeaderName = HeaderName::from_static("x-guploader-no-308");
+/// Says that a 200 stands for a 308.
+const STATUS_OVERRIDE: HeaderName = HeaderName::from_static("x-http-status-code-override");
 
 /// How many objects a page of a listing has at most.
 const PAGE: &str = "1000";
@@ -135,7 +145,7 @@ impl Api {
         }
         match self.http.send(&request).await {
             Ok(response) => response.json(),
-            Err(error) => Err(self.advise(error, bucket)),
+            Err(error) => Err(self.advise_on_bucket(error, bucket)),
         }
     }
 
@@ -189,34 +199,32 @@ impl Api {
             .idempotent(true)
             .about("write", uri.to_string())
             .json(&json!({ "contentType": CONTENT_TYPE }))?;
-        let response = self.http.send(&request).await.map_err(|error| self.advise(error, uri.bucket()))?;
-        let session = response.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+        let response = self.http.send(&request).await.map_err(|error| self.advise_on_bucket(error, uri.bucket()))?;
+        let session = response.headers.get(LOCATION).and_then(|value| value.to_str().ok());
         session.map(str::to_owned).ok_or_else(|| {
             Error::new(Kind::BadReply, "write", uri.to_string()).with_source("the reply has no Location for the upload")
         })
     }
 
-    /// Sends a piece of an upload. The object, where the upload is complete with it; else it goes on.
+    /// Sends a piece of an upload.
     ///
-    /// The call is repeated as it is where it failed: bytes that the service has already are ignored.
-    pub(crate) async fn put(
-        &self,
-        uri: &GcsUri,
-        session: &str,
-        range: &str,
-        piece: bytes::Bytes,
-    ) -> Result<Option<Object>> {
-        let octets = http::HeaderValue::from_static("application/octet-stream");
-        let range = http::HeaderValue::from_str(range)
+    /// The call is repeated as it is where it failed: bytes that the service has already, it ignores.
+    pub(crate) async fn put(&self, uri: &GcsUri, session: &str, range: &str, piece: Bytes) -> Result<Progress> {
+        let octets = HeaderValue::from_static("application/octet-stream");
+        let range = HeaderValue::from_str(range)
             .map_err(|error| Error::new(Kind::InvalidArgument, "write", uri.to_string()).with_source(error))?;
         let request = Request::to_url(Method::PUT, Service::Storage, session)
-            .header(http::header::CONTENT_RANGE, range)
+            .header(CONTENT_RANGE, range)
+            .header(NO_308, HeaderValue::from_static("yes"))
             .body(octets, piece)
             .about("write", uri.to_string());
         match self.http.send(&request).await {
-            Ok(response) => response.json().map(Some),
-            // "Resume incomplete": all is well so far.
-            Err(error) if status(&error) == Some(308) => Ok(None),
+            Ok(response) => match response.headers.get(STATUS_OVERRIDE) {
+                Some(status) if status == "308" => kept(&response.headers, uri).map(Progress::Kept),
+                _ => response.json().map(Progress::Complete),
+            },
+            // A server that does not know the header, and whose `Range` is not to be had therefore.
+            Err(error) if status(&error) == Some(308) => Ok(Progress::All),
             Err(error) => Err(error),
         }
     }
@@ -235,15 +243,21 @@ impl Api {
         }
     }
 
+    /// Adds what to do to the error of a call that finds nothing missing but the bucket.
+    pub(crate) fn advise_on_bucket(&self, error: Error, bucket: &str) -> Error {
+        if error.kind() != Kind::NotFound {
+            return self.advise(error, bucket);
+        }
+        let location = self.location.as_deref().unwrap_or("LOCATION");
+        error.with_hint(format!(
+            "create the bucket: `gcloud storage buckets create gs://{bucket} --location={location}`"
+        ))
+    }
+
     /// Adds what to do: the command that makes the bucket where the jobs run, or that grants the role.
     pub(crate) fn advise(&self, error: Error, bucket: &str) -> Error {
         match error.kind() {
-            Kind::NotFound if says_bucket(&error) => {
-                let location = self.location.as_deref().unwrap_or("LOCATION");
-                error.with_hint(format!(
-                    "create the bucket: `gcloud storage buckets create gs://{bucket} --location={location}`"
-                ))
-            }
+            Kind::NotFound if says_bucket(&error) => self.advise_on_bucket(error, bucket),
             // Errors of Google's client have no hint yet.
             Kind::PermissionDenied if error.hint().is_none() => {
                 let message = error.service().and_then(|service| service.message.as_deref()).unwrap_or_default();
@@ -265,6 +279,26 @@ impl Api {
             _ => error,
         }
     }
+}
+
+/// How far an upload has come.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// The service has so many bytes of the object, and waits for the rest.
+    Kept(u64),
+    /// The service took the piece, and waits for the rest.
+    All,
+    /// That was all.
+    Complete(Object),
+}
+
+/// How many bytes the service has kept: `Range: bytes=0-262143`; none where it says none.
+fn kept(headers: &HeaderMap, uri: &GcsUri) -> Result<u64> {
+    let Some(range) = headers.get(RANGE) else { return Ok(0) };
+    let last = range.to_str().ok().and_then(|range| range.rsplit_once('-')?.1.trim().parse::<u64>().ok());
+    last.map(|last| last + 1).ok_or_else(|| {
+        Error::new(Kind::BadReply, "write", uri.to_string()).with_source(format!("the Range {range:?} is none"))
+    })
 }
 
 /// A page of a listing.

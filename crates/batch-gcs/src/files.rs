@@ -45,7 +45,7 @@ pub(crate) fn select(folder: &str, mut objects: Vec<Object>) -> Selection {
             Shape::Other => false,
         };
         if wanted {
-            selection.taken.push(OutputFile { file: unique(local_name(&base), &mut names), object });
+            selection.taken.push(OutputFile { file: unique(&local_name(&base), &mut names), object });
         } else if !base.is_empty() && !base.ends_with('/') {
             // What ends with a slash is a console's placeholder for an empty folder.
             selection.left.push(object);
@@ -104,8 +104,8 @@ fn local_name(base: &str) -> String {
 }
 
 /// `name`, numbered where another file has it already.
-fn unique(name: String, names: &mut HashSet<String>) -> Arc<str> {
-    let mut candidate = name.clone();
+fn unique(name: &str, names: &mut HashSet<String>) -> Arc<str> {
+    let mut candidate = name.to_owned();
     let mut number = 2;
     // Compared without case: some local file systems know none.
     while !names.insert(candidate.to_lowercase()) {

@@ -13,10 +13,13 @@ use std::{
 
 use batch_backend::{Error, Kind, Result};
 use batch_model::GcsUri;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::{api::Object, client::GcsClient};
+use crate::{
+    api::{Object, Progress},
+    client::GcsClient,
+};
 
 /// How much is gathered before it is sent: two of these are in memory, one filling, one on its way.
 const BUFFER: usize = 8 << 20;
@@ -24,6 +27,8 @@ const BUFFER: usize = 8 << 20;
 const QUANTUM: usize = 256 << 10;
 /// A piece that takes longer than this is followed by smaller ones, a faster one by larger ones.
 const PACE: Duration = Duration::from_secs(4);
+/// How often in a row the service may keep nothing of a piece.
+const PATIENCE: u32 = 5;
 
 /// An upload under way. Nothing is visible before [`finish`](Self::finish); dropped, it never was.
 #[derive(Debug)]
@@ -78,9 +83,12 @@ impl Upload {
     pub(crate) async fn finish(mut self) -> Result<Object> {
         let last = std::mem::take(&mut self.buffer).freeze();
         let object = match self.flight {
-            Flight::None => {
-                self.gcs.google().write(&self.uri, last).await.map_err(|error| self.gcs.advise(error, &self.uri))?
-            }
+            Flight::None => self
+                .gcs
+                .google()
+                .write(&self.uri, last)
+                .await
+                .map_err(|error| self.gcs.api().advise_on_bucket(error, self.uri.bucket()))?,
             Flight::Sending(_) | Flight::Failed => {
                 let session = self.landed().await?;
                 session.complete(&self.gcs, &self.uri, last, self.crc32c).await?
@@ -116,7 +124,7 @@ impl Upload {
                 Some(session) => session,
                 None => Session::begin(&gcs, &uri, &url).await?,
             };
-            session.send(&gcs, &uri, buffer).await?;
+            session.send(&gcs, &uri, buffer, None).await?;
             Ok(session)
         }));
         Ok(())
@@ -165,6 +173,10 @@ fn about(uri: &GcsUri, kind: Kind) -> Error {
     Error::new(kind, "write", uri.to_string())
 }
 
+fn odd(uri: &GcsUri, why: impl Into<String>) -> Error {
+    about(uri, Kind::BadReply).with_source(why.into())
+}
+
 /// A resumable upload at the service.
 #[derive(Debug)]
 struct Session {
@@ -183,40 +195,62 @@ impl Session {
         Ok(Self { url, offset: 0, piece: 4 * QUANTUM })
     }
 
-    /// Sends bytes that are not the last: a multiple of the quantum.
-    async fn send(&mut self, gcs: &GcsClient, uri: &GcsUri, mut bytes: Bytes) -> Result<()> {
+    /// Sends bytes, of which there is at least one: a multiple of the quantum, or, where the size of the
+    /// whole object is known, the last ones. Returns the object after those.
+    async fn send(
+        &mut self,
+        gcs: &GcsClient,
+        uri: &GcsUri,
+        mut bytes: Bytes,
+        size: Option<u64>,
+    ) -> Result<Option<Object>> {
+        let mut idle = 0;
         while !bytes.is_empty() {
-            let piece = bytes.split_to(self.piece.min(bytes.len()));
+            let piece = bytes.slice(..self.piece.min(bytes.len()));
             let end = self.offset + piece.len() as u64;
-            let range = format!("bytes {}-{}/*", self.offset, end - 1);
+            let total = size.filter(|size| *size == end).map_or_else(|| "*".to_owned(), |size| size.to_string());
+            let range = format!("bytes {}-{}/{total}", self.offset, end - 1);
             let began = gcs.now();
-            match gcs.api().put(uri, &self.url, &range, piece).await {
-                Ok(None) => {}
-                Ok(Some(_)) => {
-                    return Err(about(uri, Kind::BadReply)
-                        .with_source("the service took the upload for complete before it was"));
+            let kept = match gcs.api().put(uri, &self.url, &range, piece).await {
+                Ok(Progress::Complete(object)) if size == Some(end) => return Ok(Some(object)),
+                Ok(Progress::Complete(_)) => {
+                    return Err(odd(uri, "the service takes the upload for complete too early"));
+                }
+                Ok(Progress::All) => end,
+                // The service may keep less than it was sent.
+                Ok(Progress::Kept(kept)) if (self.offset..=end).contains(&kept) => kept,
+                Ok(Progress::Kept(kept)) => {
+                    return Err(odd(
+                        uri,
+                        format!("the service has kept {kept} bytes of {end}, and {} before", self.offset),
+                    ));
                 }
                 Err(error) => return Err(explain(error, uri)),
+            };
+            if size == Some(kept) {
+                return Err(odd(uri, "the service waits for more than there is"));
             }
-            self.offset = end;
+            idle = if kept == self.offset { idle + 1 } else { 0 };
+            if idle == PATIENCE {
+                return Err(about(uri, Kind::Unavailable).with_attempts(idle).with_source("the service keeps nothing"));
+            }
             self.adapt(gcs.now().duration_since(began).unwrap_or(PACE));
+            bytes.advance(usize::try_from(kept - self.offset).unwrap_or(bytes.len()));
+            self.offset = kept;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Sends the last bytes, of which there is at least one.
-    async fn complete(mut self, gcs: &GcsClient, uri: &GcsUri, mut last: Bytes, crc32c: u32) -> Result<Object> {
-        let head = last.len().saturating_sub(1) / self.piece * self.piece;
-        self.send(gcs, uri, last.split_to(head)).await?;
+    async fn complete(mut self, gcs: &GcsClient, uri: &GcsUri, last: Bytes, crc32c: u32) -> Result<Object> {
         let size = self.offset + last.len() as u64;
-        let range = format!("bytes {}-{}/{size}", self.offset, size - 1);
-        match gcs.api().put(uri, &self.url, &range, last).await {
+        match self.send(gcs, uri, last, Some(size)).await {
             Ok(Some(object)) => Ok(object),
-            Ok(None) => Err(about(uri, Kind::BadReply).with_source("the service waits for more than there is")),
+            Ok(None) => Err(odd(uri, "the service was sent no last bytes")),
             // The object may be there although every reply that said so was lost.
             Err(error) => match gcs.api().stat(uri).await {
                 Ok(Some(object)) if object.size == size && object.crc32c == Some(crc32c) => Ok(object),
-                _ => Err(explain(error, uri)),
+                _ => Err(error),
             },
         }
     }

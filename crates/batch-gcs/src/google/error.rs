@@ -9,6 +9,7 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_storage::{
     Error as GoogleError,
     error::{ReadError, WriteError},
+    model::Object,
 };
 
 use super::retry::retry_after;
@@ -24,6 +25,14 @@ pub(super) fn translate(doing: &str, uri: &GcsUri, error: &GoogleError, attempts
         return about(Kind::from_http(status)).with_service(service);
     }
     about(kind(error)).with_source(causes(error))
+}
+
+/// The object that was written, where its checksum is not that of what was sent.
+pub(super) fn arrived_wrong(error: &GoogleError) -> Option<&Object> {
+    match find::<WriteError>(error) {
+        Some(WriteError::ChecksumMismatch { object, .. }) => Some(object),
+        _ => None,
+    }
 }
 
 /// What kind of failure it is that no reply of the service explains.

@@ -85,6 +85,17 @@ async fn a_broken_small_upload_is_made_again() {
 }
 
 #[tokio::test]
+async fn an_upload_whose_every_last_reply_is_lost_is_found_to_be_there() {
+    let setup = Setup::new().await;
+    let bytes = bytes(9 << 20);
+    // As many as there are attempts.
+    setup.fault("lost-upload-response", 4);
+    let staged = stage(&setup, "lost.jsonl", &bytes).await.unwrap();
+    assert!(setup.emulator.faults().remaining().is_empty());
+    assert_eq!(setup.input.find("lost.jsonl").await.unwrap(), Some(staged));
+}
+
+#[tokio::test]
 async fn an_upload_that_fails_says_so_and_leaves_nothing() {
     let setup = Setup::new().await;
     setup.fault("cut-upload", 1_000);

@@ -1,6 +1,10 @@
 //! The stores against the emulator: the contract, faults, and what is said about them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod errors;
 mod input;
 mod output;
+mod script;
 mod setup;
+mod wire;

@@ -14,9 +14,13 @@ pub(crate) fn impatient() -> RetryPolicy {
 }
 
 pub(crate) async fn client_at(url: &str) -> GcsClient {
-    let mut config = HttpConfig::new(Endpoints::all_at(url).unwrap(), Credentials::anonymous());
+    client_with(url, Credentials::anonymous()).await.unwrap()
+}
+
+pub(crate) async fn client_with(url: &str, credentials: Credentials) -> batch_backend::Result<GcsClient> {
+    let mut config = HttpConfig::new(Endpoints::all_at(url).unwrap(), credentials);
     config.retry = impatient();
-    GcsClient::connect(HttpClient::new(config).unwrap(), impatient()).await.unwrap()
+    GcsClient::connect(HttpClient::new(config).unwrap(), impatient()).await
 }
 
 pub(crate) fn uri(text: &str) -> GcsUri {

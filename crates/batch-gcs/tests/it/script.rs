@@ -1,0 +1,81 @@
+//! A server that answers what it is told to: for what no honest server does.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// A request line with its headers, in lower case.
+pub(crate) type Seen = String;
+
+/// One answer after the other, each to one request; afterwards none.
+pub(crate) struct Script {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Script {
+    /// Answers are a status line and headers without the length (`200 OK`), and a body. `{url}` in them
+    /// is the server's own address.
+    pub(crate) async fn start(answers: &[(&str, &str)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answers: VecDeque<_> =
+            answers.iter().map(|(head, body)| (head.replace("{url}", &url), (*body).to_owned())).collect();
+        let (answers, seen) = (Arc::new(Mutex::new(answers)), Arc::new(Mutex::new(Vec::new())));
+        let log = Arc::clone(&seen);
+        tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(socket, Arc::clone(&answers), Arc::clone(&log)));
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// The requests, oldest first.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn serve(mut socket: TcpStream, answers: Arc<Mutex<VecDeque<(String, String)>>>, log: Arc<Mutex<Vec<Seen>>>) {
+    while let Some(head) = request(&mut socket).await {
+        log.lock().unwrap().push(head);
+        let Some((head, body)) = answers.lock().unwrap().pop_front() else { return };
+        let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        if socket.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The head of the next request, once its body was read.
+async fn request(socket: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if socket.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    let chunked = head.contains("transfer-encoding: chunked");
+    loop {
+        let done = if chunked { bytes.ends_with(b"\r\n0\r\n\r\n") } else { bytes.len() - end >= length.unwrap_or(0) };
+        if done {
+            return Some(head);
+        }
+        if socket.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
