@@ -2,6 +2,8 @@
 
 mod error;
 mod key;
+mod outcome;
+mod predictions;
 mod request;
 mod suggest;
 mod table;
@@ -9,6 +11,11 @@ mod template;
 
 pub use error::{Error, ErrorKind, Position, Result};
 pub use key::{KeySpec, Keys};
+pub use outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated, UnknownOutcome};
+pub use predictions::{
+    AnswerFormat, Explanation, Line, Prediction, PredictionLines, Problem, ProblemKind, Reading, RequestError,
+    TokenTotals, Usage,
+};
 pub use request::{
     BuildSummary, FilePart, LineInfo, MimeType, RequestLines, RequestSpec, RequestTemplate, Role, Turn, build,
 };

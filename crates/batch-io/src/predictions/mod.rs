@@ -1,0 +1,22 @@
+//! Prediction lines: framing, a view of a line, and what it means.
+
+mod explain;
+mod format;
+pub(crate) mod json;
+mod lines;
+mod prediction;
+mod problem;
+mod reading;
+mod response;
+mod schema;
+mod status;
+mod usage;
+
+pub use explain::Explanation;
+pub use format::AnswerFormat;
+pub use lines::{Line, PredictionLines};
+pub use prediction::Prediction;
+pub use problem::{Problem, ProblemKind};
+pub use reading::Reading;
+pub use status::RequestError;
+pub use usage::{TokenTotals, Usage};

@@ -1,0 +1,429 @@
+//! A prediction's meaning: outcome, answer, cause, tokens.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde_json::value::RawValue;
+
+use super::format::{AnswerFormat, FormatKind};
+use super::json::{self, Kind, Members};
+use super::prediction::Prediction;
+use super::response::{Candidate, Part, Response};
+use super::schema::quote;
+use super::status::Status;
+use super::usage::Usage;
+use crate::outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated};
+
+/// What one prediction says.
+///
+/// ```
+/// use batch_io::{AnswerFormat, Outcome, Prediction};
+///
+/// let line = r#"{"status":"","response":{"candidates":[{"content":{"parts":[
+///     {"text":"The word is…","thought":true},{"text":"```json\n{\"topic\": \"sport\", \"id\": 12345678901234567890}\n```"}
+/// ]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":523}}}"#;
+/// let prediction = Prediction::parse(line)?;
+/// let reading = prediction.read(&AnswerFormat::json());
+///
+/// assert_eq!(reading.outcome, Outcome::Answered);
+/// assert_eq!(reading.answer.as_deref(), Some(r#"{"topic":"sport","id":12345678901234567890}"#));
+/// assert_eq!(reading.fields().collect::<Vec<_>>(), [("topic", r#""sport""#), ("id", "12345678901234567890")]);
+/// assert_eq!(reading.usage.prompt_tokens, Some(523));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Reading<'a> {
+    /// Which of the outcomes it is; never [`Missing`](Outcome::Missing) or
+    /// [`Skipped`](Outcome::Skipped).
+    pub outcome: Outcome,
+    /// Why it is not [`Answered`](Outcome::Answered); `None` if it is.
+    pub cause: Option<Cause>,
+    /// The text of the candidate's parts, thoughts left out: as it is where free text was
+    /// asked for; where JSON was, a string's text, an object or array without white space
+    /// between tokens, or a scalar's digits. A part of an answer, and one that is not what
+    /// was asked for, is here too, as it came.
+    ///
+    /// A candidate without text whose parts are something else (`functionCall`,
+    /// `inlineData`) is answered by those parts as JSON, a single one as an object and
+    /// several as an array; the bytes of inline data are left in the predictions file and
+    /// only their length is told.
+    pub answer: Option<Cow<'a, str>>,
+    /// The candidate's `finishReason`.
+    pub finish_reason: Option<Cow<'a, str>>,
+    /// The token counts.
+    pub usage: Usage,
+    /// The model that answered, as the service calls it.
+    pub model_version: Option<Cow<'a, str>>,
+    /// What is worth saying of an answer.
+    note: Option<String>,
+    /// Of an answer that is an object: each field's name, and where its value lies in
+    /// `answer`.
+    fields: Vec<(String, Range<usize>)>,
+}
+
+impl Prediction<'_> {
+    /// Reads what the prediction says, for a request that asked for this form of answer.
+    #[must_use]
+    pub fn read(&self, format: &AnswerFormat) -> Reading<'_> {
+        let response = self.response.as_deref().map(Response::read);
+        let mut reading = Reading::new(response.as_ref());
+        let failure = [self.error, self.status].into_iter().find_map(|value| match Status::read(value) {
+            Status::Failed(error) => Some(Cause::RequestError(error)),
+            Status::Silent | Status::Success => None,
+        });
+        match (failure, self.response.as_deref(), response) {
+            (Some(failure), _, response) => {
+                reading.answer = response.and_then(|response| Content::of(response.candidate?.parts).into_text());
+                reading.fail(failure);
+            }
+            (None, Some(raw), Some(response)) => reading.read_response(raw, response, format),
+            _ => reading.fail(Cause::Empty(Empty { what: Nothing::Response, finish_reason: None, message: None })),
+        }
+        reading
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// One sentence without its full stop on what keeps the prediction from being a clean
+    /// answer, or what comes with it; empty where there is nothing to say.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match (&self.cause, &self.note) {
+            (Some(cause), _) => cause.to_string(),
+            (None, Some(note)) => note.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The fields of an answer that is an object, in the order of the answer, each value as
+    /// JSON without white space between tokens. None unless the prediction is
+    /// [`Answered`](Outcome::Answered) and JSON was asked for.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let answer = self.answer.as_deref().unwrap_or_default();
+        self.fields.iter().map(move |(name, range)| (name.as_str(), &answer[range.clone()]))
+    }
+
+    /// The value of a field, as JSON; of a name that stands twice, the last.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;
+        Some(&self.answer.as_deref()?[range.clone()])
+    }
+
+    fn new(response: Option<&Response<'a>>) -> Self {
+        Self {
+            outcome: Outcome::Answered,
+            cause: None,
+            answer: None,
+            finish_reason: response.and_then(|response| response.candidate.as_ref()?.finish_reason.clone()),
+            usage: response.map(|response| response.usage).unwrap_or_default(),
+            model_version: response.and_then(|response| response.model_version.clone()),
+            note: None,
+            fields: Vec::new(),
+        }
+    }
+
+    fn fail(&mut self, cause: Cause) {
+        self.outcome = cause.outcome();
+        self.cause = Some(cause);
+    }
+
+    fn read_response(&mut self, raw: &RawValue, response: Response<'a>, format: &AnswerFormat) {
+        let Response { candidate, block_reason, block_message, .. } = response;
+        let block_reason = block_reason.filter(|reason| !reason.is_empty());
+        if let Some(reason) = block_reason.filter(|reason| candidate.is_none() || !is_unspecified(reason)) {
+            self.answer = candidate.and_then(|candidate| Content::of(candidate.parts).into_text());
+            let message = block_message.map(Cow::into_owned);
+            return self.fail(Cause::Blocked(Blocked {
+                what: BlockedPart::Prompt,
+                reason: reason.into_owned(),
+                message,
+            }));
+        }
+        match candidate {
+            Some(candidate) => self.read_candidate(candidate, format),
+            None => {
+                let what = other_member(raw).map_or(Nothing::Candidates, Nothing::OtherApi);
+                let message = block_message.map(Cow::into_owned);
+                self.fail(Cause::Empty(Empty { what, finish_reason: None, message }));
+            }
+        }
+    }
+
+    fn read_candidate(&mut self, candidate: Candidate<'a>, format: &AnswerFormat) {
+        let reason = candidate.finish_reason.as_deref().unwrap_or_default();
+        let content = Content::of(candidate.parts);
+        if is_filter(reason) {
+            let reason = reason.to_owned();
+            self.answer = content.into_text();
+            let message = candidate.finish_message.map(Cow::into_owned);
+            return self.fail(Cause::Blocked(Blocked { what: BlockedPart::Answer, reason, message }));
+        }
+        if reason == "MAX_TOKENS" {
+            self.answer = content.into_text();
+            return self.fail(Cause::Truncated(Truncated {
+                has_answer: self.answer.is_some(),
+                candidates_tokens: self.usage.candidates_tokens,
+                thoughts_tokens: self.usage.thoughts_tokens,
+            }));
+        }
+        let odd_reason = Some(reason).filter(|reason| !matches!(*reason, "" | "STOP") && !is_unspecified(reason));
+        if let Some(what) = content.nothing() {
+            let finish_reason = odd_reason.map(str::to_owned);
+            let message = candidate.finish_message.map(Cow::into_owned);
+            return self.fail(Cause::Empty(Empty { what, finish_reason, message }));
+        }
+        self.note = note(&content, odd_reason, candidate.finish_message.as_deref());
+        self.read_content(content, format);
+    }
+
+    fn read_content(&mut self, content: Content<'a>, format: &AnswerFormat) {
+        let Content { text, data, .. } = content;
+        let text = match (text, data.first()) {
+            (Some(text), _) if data.is_empty() || !text.trim().is_empty() => text,
+            (_, Some((name, _))) => {
+                self.answer = Some(Cow::Owned(parts_as_json(&data)));
+                if format.kind() != FormatKind::Text {
+                    self.fail(Cause::InvalidAnswer(InvalidAnswer::NotText(name.clone().into_owned())));
+                }
+                return;
+            }
+            // `Content::nothing` told so before.
+            (_, None) => return,
+        };
+        match format.kind() {
+            FormatKind::Text => self.answer = Some(text),
+            FormatKind::Enum => self.read_enum(text, format),
+            FormatKind::Json => self.read_json(text, format),
+        }
+    }
+
+    /// One of a list of values: bare, or quoted as the JSON format would have it.
+    fn read_enum(&mut self, text: Cow<'a, str>, format: &AnswerFormat) {
+        let bare = unfenced(&text).unwrap_or(text.trim());
+        let value = match serde_json::from_str::<&RawValue>(bare).ok().and_then(json::string) {
+            Some(unquoted) => unquoted.into_owned(),
+            None => bare.to_owned(),
+        };
+        match format.schema().and_then(|schema| schema.allowed()) {
+            Some(allowed) if !allowed.contains(&value) => {
+                let cause = InvalidAnswer::NotAllowed { answer: quote(&value), choices: allowed.len() };
+                self.answer = Some(text);
+                self.fail(Cause::InvalidAnswer(cause));
+            }
+            _ => self.answer = Some(Cow::Owned(value)),
+        }
+    }
+
+    fn read_json(&mut self, text: Cow<'a, str>, format: &AnswerFormat) {
+        let trimmed = text.trim();
+        let json = unfenced(trimmed).unwrap_or(trimmed);
+        let value = match serde_json::from_str::<&RawValue>(json) {
+            Ok(value) => value,
+            Err(error) => {
+                // The very word, without its quotes: nothing else can be meant.
+                let allowed = format.schema().and_then(|schema| schema.allowed()).unwrap_or_default();
+                if allowed.iter().any(|allowed| allowed == json) {
+                    self.answer = Some(Cow::Owned(json.to_owned()));
+                } else {
+                    self.answer = Some(text);
+                    self.fail(Cause::InvalidAnswer(InvalidAnswer::NotJson(error.to_string())));
+                }
+                return;
+            }
+        };
+        let cause = misfit(value, format);
+        let answer = match json::string(value) {
+            Some(text) => text.into_owned(),
+            None => json::compact(value.get()).into_owned(),
+        };
+        match cause {
+            Some(cause) => self.fail(Cause::InvalidAnswer(cause)),
+            None if Kind::of(value) == Kind::Object => self.fields = locate_fields(&answer),
+            None => {}
+        }
+        self.answer = Some(Cow::Owned(answer));
+    }
+}
+
+/// What a candidate's parts hold, with the thoughts taken out.
+#[derive(Debug, Default)]
+struct Content<'a> {
+    /// `None` where no part has text.
+    text: Option<Cow<'a, str>>,
+    data: Vec<(Cow<'a, str>, &'a RawValue)>,
+    has_thoughts: bool,
+}
+
+impl<'a> Content<'a> {
+    fn of(parts: Vec<Part<'a>>) -> Self {
+        let mut content = Self::default();
+        for part in parts {
+            if part.thought {
+                content.has_thoughts = true;
+                continue;
+            }
+            if let Some(text) = part.text {
+                match &mut content.text {
+                    Some(joined) => joined.to_mut().push_str(&text),
+                    None => content.text = Some(text),
+                }
+            }
+            content.data.extend(part.data);
+        }
+        content
+    }
+
+    fn nothing(&self) -> Option<Nothing> {
+        if !self.data.is_empty() {
+            return None;
+        }
+        match &self.text {
+            Some(text) if !text.trim().is_empty() => None,
+            Some(_) => Some(Nothing::Text),
+            None if self.has_thoughts => Some(Nothing::Answer),
+            None => Some(Nothing::Parts),
+        }
+    }
+
+    /// The text there is, where it is not to be looked into.
+    fn into_text(self) -> Option<Cow<'a, str>> {
+        self.text.filter(|text| !text.is_empty())
+    }
+}
+
+fn is_unspecified(value: &str) -> bool {
+    value.ends_with("_UNSPECIFIED")
+}
+
+/// Whether a finish reason says that a filter withheld the answer: see [`Blocked`].
+fn is_filter(reason: &str) -> bool {
+    matches!(
+        reason,
+        "SAFETY"
+            | "RECITATION"
+            | "BLOCKLIST"
+            | "PROHIBITED_CONTENT"
+            | "SPII"
+            | "MODEL_ARMOR"
+            | "IMAGE_SAFETY"
+            | "IMAGE_PROHIBITED_CONTENT"
+            | "IMAGE_RECITATION"
+    )
+}
+
+/// The first member that no `GenerateContentResponse` has: `embedding`, `choices`, `body`.
+fn other_member(response: &RawValue) -> Option<String> {
+    const KNOWN: [&str; 9] = [
+        "candidates",
+        "promptFeedback",
+        "prompt_feedback",
+        "usageMetadata",
+        "usage_metadata",
+        "modelVersion",
+        "model_version",
+        "responseId",
+        "createTime",
+    ];
+    let members = Members::of(response);
+    let other = members.iter().find(|(name, value)| !KNOWN.contains(name) && !json::is_null(value));
+    other.map(|(name, _)| name.to_owned())
+}
+
+/// What is worth saying of content that counts as an answer.
+fn note(content: &Content<'_>, odd_reason: Option<&str>, message: Option<&str>) -> Option<String> {
+    let mut note = String::new();
+    if let Some(reason) = odd_reason {
+        note = format!("the model stopped with {reason}");
+        if let Some(message) = message {
+            note = format!("{note} ({message})");
+        }
+    }
+    if !content.data.is_empty() {
+        let names: Vec<_> = content.data.iter().map(|(name, value)| describe(name, value)).collect();
+        let has_text = content.text.as_deref().is_some_and(|text| !text.trim().is_empty());
+        let verb = if has_text { "beside the text there is" } else { "the answer is" };
+        let separator = if note.is_empty() { "" } else { "; " };
+        note = format!("{note}{separator}{verb} {}", names.join(", "));
+    }
+    (!note.is_empty()).then_some(note)
+}
+
+/// `functionCall look_up`, `inlineData image/png`.
+fn describe(name: &str, value: &RawValue) -> String {
+    let members = Members::of(value);
+    let which = members.get(&["name", "mimeType", "mime_type", "language"]).and_then(json::string);
+    match which {
+        Some(which) => format!("{name} {which}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The parts that are not text as JSON, with the bytes of inline data left out.
+fn parts_as_json(data: &[(Cow<'_, str>, &RawValue)]) -> String {
+    let parts: Vec<String> = data
+        .iter()
+        .map(|(name, value)| {
+            let value = match name.as_ref() {
+                "inlineData" | "inline_data" => Cow::Owned(without_bytes(value)),
+                _ => json::compact(value.get()),
+            };
+            format!("{{{}:{value}}}", as_json(name))
+        })
+        .collect();
+    match parts.as_slice() {
+        [part] => part.clone(),
+        _ => format!("[{}]", parts.join(",")),
+    }
+}
+
+fn without_bytes(blob: &RawValue) -> String {
+    let members: Vec<String> = Members::of(blob)
+        .iter()
+        .map(|(name, value)| match name {
+            "data" => format!("\"base64Length\":{}", json::string(value).map_or(0, |data| data.len())),
+            _ => format!("{}:{}", as_json(name), json::compact(value.get())),
+        })
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn as_json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The inside of a Markdown code fence, where the whole text is one.
+fn unfenced(text: &str) -> Option<&str> {
+    let inside = text.trim().strip_prefix("```")?.strip_suffix("```")?;
+    // What stands on the fence's own line is the language.
+    let (language, body) = inside.split_once('\n')?;
+    language.trim().chars().all(char::is_alphanumeric).then_some(body.trim())
+}
+
+/// How JSON does not fit the schema that was asked for, if one was.
+fn misfit(value: &RawValue, format: &AnswerFormat) -> Option<InvalidAnswer> {
+    let schema = format.schema()?;
+    let misfit = schema.check(value).err()?;
+    match (schema.allowed(), json::string(value)) {
+        (Some(allowed), Some(answer)) if !allowed.iter().any(|allowed| *allowed == answer) => {
+            Some(InvalidAnswer::NotAllowed { answer: quote(&answer), choices: allowed.len() })
+        }
+        _ => Some(InvalidAnswer::Misfit { pointer: misfit.pointer, what: misfit.what }),
+    }
+}
+
+/// Where the values of an object lie in its text.
+fn locate_fields(object: &str) -> Vec<(String, Range<usize>)> {
+    let Ok(members) = serde_json::from_str::<Members<'_>>(object) else { return Vec::new() };
+    let base = object.as_ptr().addr();
+    members
+        .0
+        .into_iter()
+        .map(|(name, value)| {
+            // The values are slices of the text that they were read from.
+            let start = value.get().as_ptr().addr() - base;
+            (name.into_owned(), start..start + value.get().len())
+        })
+        .collect()
+}

@@ -1,0 +1,447 @@
+//! The schema that a request asked its answer to have, and whether an answer fits.
+//!
+//! Only what is certain counts: a keyword that is not known here, or that can be read in
+//! two ways (`pattern`, `format`, `not`, `if`), is taken as fulfilled.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde_json::value::RawValue;
+
+use super::json::{self, Kind, Members};
+
+/// Deeper than this nothing is checked; the service refuses schemas far flatter.
+const DEEPEST: usize = 32;
+
+/// A schema in either of the API's dialects: `responseSchema` (OpenAPI's, type names in
+/// either case, `nullable`, `propertyOrdering`) or `responseJsonSchema`.
+///
+/// Read out of an echo as well: nulls are absent, numbers may be strings and strings
+/// numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Schema {
+    root: Node,
+    definitions: Vec<(String, Node)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Empty where any will do.
+    types: Vec<Type>,
+    nullable: bool,
+    /// Scalars as text.
+    allowed: Option<Vec<String>>,
+    properties: Vec<(String, Node)>,
+    ordering: Vec<String>,
+    required: Vec<String>,
+    closed: bool,
+    additional: Option<Box<Node>>,
+    items: Option<Box<Node>>,
+    any_of: Vec<Node>,
+    all_of: Vec<Node>,
+    reference: Option<String>,
+    minimum: Option<f64>,
+    maximum: Option<f64>,
+    lengths: Bounds,
+    counts: Bounds,
+    members: Bounds,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bounds {
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    String,
+    Number,
+    Integer,
+    Boolean,
+    Array,
+    Object,
+    Null,
+}
+
+/// Where an answer does not fit, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Misfit {
+    /// A JSON pointer; empty for the whole answer.
+    pub(super) pointer: String,
+    pub(super) what: String,
+}
+
+impl Schema {
+    pub(super) fn read(schema: &RawValue) -> Self {
+        let members = Members::of(schema);
+        let mut definitions = Vec::new();
+        for names in [["$defs"], ["defs"], ["definitions"]] {
+            for (name, value) in members.get(&names).map(Members::of).unwrap_or_default().iter() {
+                definitions.push((name.to_owned(), Node::read(value, 1)));
+            }
+        }
+        Self { root: Node::read(schema, 0), definitions }
+    }
+
+    /// The names of an object's fields, in the order in which they become columns:
+    /// `propertyOrdering`, then the other properties as written. `None` where the schema
+    /// leaves open what fields there are; none where the answer is no object.
+    pub(super) fn fields(&self) -> Option<Vec<&str>> {
+        let node = self.resolve(&self.root, 0)?;
+        if node.properties.is_empty() {
+            let object = node.types.is_empty() || node.types.contains(&Type::Object);
+            return if object && node.allowed.is_none() { None } else { Some(Vec::new()) };
+        }
+        let known = |name: &&str| node.properties.iter().any(|(property, _)| property == name);
+        let ordering = node.ordering.iter().map(String::as_str).filter(known);
+        let mut seen = HashSet::new();
+        let properties = node.properties.iter().map(|(name, _)| name.as_str());
+        Some(ordering.chain(properties).filter(|name| seen.insert(*name)).collect())
+    }
+
+    /// The values of a schema that allows a list of scalars.
+    pub(super) fn allowed(&self) -> Option<&[String]> {
+        self.resolve(&self.root, 0)?.allowed.as_deref()
+    }
+
+    /// Whether a JSON value is what the schema asks for.
+    pub(super) fn check(&self, value: &RawValue) -> Result<(), Misfit> {
+        let mut path = Vec::new();
+        self.fits(&self.root, value, &mut path).map_err(|what| Misfit {
+            pointer: path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect(),
+            what,
+        })
+    }
+
+    fn resolve<'a>(&'a self, node: &'a Node, hops: usize) -> Option<&'a Node> {
+        let Some(reference) = &node.reference else { return Some(node) };
+        if DEEPEST < hops {
+            return None;
+        }
+        let name = reference.strip_prefix("#/")?.split_once('/')?.1;
+        let (_, target) = self.definitions.iter().find(|(definition, _)| definition == name)?;
+        self.resolve(target, hops + 1)
+    }
+
+    /// `Err` is what is wrong, and `path` then leads to where.
+    fn fits(&self, node: &Node, value: &RawValue, path: &mut Vec<String>) -> Result<(), String> {
+        if DEEPEST < path.len() {
+            return Ok(());
+        }
+        // What cannot be resolved allows anything.
+        let Some(node) = self.resolve(node, 0) else { return Ok(()) };
+        let kind = Kind::of(value);
+        if kind == Kind::Null && node.nullable {
+            return Ok(());
+        }
+        node.fits_type(kind, value)?;
+        node.fits_scalar(kind, value)?;
+        match kind {
+            Kind::Array => self.fits_array(node, value, path)?,
+            Kind::Object => self.fits_object(node, value, path)?,
+            _ => {}
+        }
+        for all in &node.all_of {
+            self.fits(all, value, path)?;
+        }
+        let depth = path.len();
+        let mut first = None;
+        for any in &node.any_of {
+            match self.fits(any, value, path) {
+                Ok(()) => return Ok(()),
+                Err(what) => {
+                    path.truncate(depth);
+                    first.get_or_insert(what);
+                }
+            }
+        }
+        match first {
+            Some(_) if 1 < node.any_of.len() => Err("fits none of the alternatives".to_owned()),
+            Some(what) => Err(what),
+            None => Ok(()),
+        }
+    }
+
+    fn fits_array(&self, node: &Node, value: &RawValue, path: &mut Vec<String>) -> Result<(), String> {
+        let elements = json::elements(value);
+        node.counts.check(elements.len(), "element", "elements")?;
+        if let Some(items) = &node.items {
+            for (place, element) in elements.into_iter().enumerate() {
+                path.push(place.to_string());
+                self.fits(items, element, path)?;
+                path.pop();
+            }
+        }
+        Ok(())
+    }
+
+    fn fits_object(&self, node: &Node, value: &RawValue, path: &mut Vec<String>) -> Result<(), String> {
+        let members = Members::of(value);
+        node.members.check(members.0.len(), "field", "fields")?;
+        if let Some(missing) = node.required.iter().find(|name| members.iter().all(|(member, _)| member != *name)) {
+            return Err(format!("lacks the required field {missing:?}"));
+        }
+        for (name, value) in members.iter() {
+            let property = node.properties.iter().find(|(property, _)| property == name).map(|found| &found.1);
+            let Some(schema) = property.or(node.additional.as_deref()) else {
+                if node.closed {
+                    return Err(format!("has the field {name:?}, which the schema does not allow"));
+                }
+                continue;
+            };
+            path.push(name.to_owned());
+            self.fits(schema, value, path)?;
+            path.pop();
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn read(schema: &RawValue, depth: usize) -> Self {
+        let members = Members::of(schema);
+        if DEEPEST < depth {
+            return Self::default();
+        }
+        let nodes = |names: &[&str]| -> Vec<Self> {
+            let elements = members.get(names).map(json::elements).unwrap_or_default();
+            elements.into_iter().map(|element| Self::read(element, depth + 1)).collect()
+        };
+        let node = |names: &[&str]| {
+            let value = members.get(names).filter(|value| Kind::of(value) == Kind::Object)?;
+            Some(Box::new(Self::read(value, depth + 1)))
+        };
+        let names = |names: &[&str]| -> Vec<String> {
+            let elements = members.get(names).map(json::elements).unwrap_or_default();
+            elements.into_iter().filter_map(json::scalar).map(Cow::into_owned).collect()
+        };
+        let number = |names: &[&str]| members.get(names).and_then(json::number);
+        let bounds = |min: &[&str], max: &[&str]| Bounds { min: number(min), max: number(max) };
+        let additional = members.get(&["additionalProperties", "additional_properties"]);
+        let mut any_of = nodes(&["anyOf", "any_of"]);
+        any_of.extend(nodes(&["oneOf", "one_of"]));
+        let properties = members.get(&["properties"]).map(Members::of).unwrap_or_default();
+        Self {
+            types: Type::read(members.get(&["type"])),
+            nullable: members.get(&["nullable"]).is_some_and(|value| matches!(value.get(), "true" | "\"true\"")),
+            allowed: allowed(&members),
+            properties: properties
+                .iter()
+                // A null is the property of another line's schema, filled in by the import.
+                .filter(|(_, value)| !json::is_null(value))
+                .map(|(name, value)| (name.to_owned(), Self::read(value, depth + 1)))
+                .collect(),
+            ordering: names(&["propertyOrdering", "property_ordering"]),
+            required: names(&["required"]),
+            closed: additional.is_some_and(|value| value.get() == "false"),
+            additional: node(&["additionalProperties", "additional_properties"]),
+            // With `prefixItems`, `items` speaks of the elements behind them.
+            items: if members.get(&["prefixItems", "prefix_items"]).is_some() { None } else { node(&["items"]) },
+            any_of,
+            all_of: nodes(&["allOf", "all_of"]),
+            reference: members.get(&["$ref", "ref"]).and_then(json::string).map(Cow::into_owned),
+            minimum: number(&["minimum"]),
+            maximum: number(&["maximum"]),
+            lengths: bounds(&["minLength", "min_length"], &["maxLength", "max_length"]),
+            counts: bounds(&["minItems", "min_items"], &["maxItems", "max_items"]),
+            members: bounds(&["minProperties", "min_properties"], &["maxProperties", "max_properties"]),
+        }
+    }
+
+    fn fits_type(&self, kind: Kind, value: &RawValue) -> Result<(), String> {
+        if self.types.is_empty() || self.types.iter().any(|expected| expected.is(kind, value)) {
+            return Ok(());
+        }
+        let expected: Vec<_> = self.types.iter().map(|expected| expected.name()).collect();
+        let found = if kind == Kind::Number { value.get() } else { kind.name() };
+        Err(format!("is {found} and should be {}", expected.join(" or ")))
+    }
+
+    fn fits_scalar(&self, kind: Kind, value: &RawValue) -> Result<(), String> {
+        if let (Some(allowed), Some(text)) = (&self.allowed, json::scalar(value))
+            && !allowed.iter().any(|allowed| same_scalar(allowed, &text, kind))
+        {
+            return Err(format!("is {}, which is not among the {} allowed values", quote(&text), allowed.len()));
+        }
+        match kind {
+            Kind::Number => {
+                let Some(number) = json::number(value) else { return Ok(()) };
+                match (self.minimum, self.maximum) {
+                    (Some(minimum), _) if number < minimum => Err(format!("is {number}, less than {minimum}")),
+                    (_, Some(maximum)) if maximum < number => Err(format!("is {number}, more than {maximum}")),
+                    _ => Ok(()),
+                }
+            }
+            Kind::String if self.lengths.min.is_some() || self.lengths.max.is_some() => {
+                let length = json::string(value).map_or(0, |text| text.chars().count());
+                self.lengths.check(length, "character", "characters")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Bounds {
+    fn check(self, count: usize, one: &str, many: &str) -> Result<(), String> {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let exact = count as f64;
+        let noun = if count == 1 { one } else { many };
+        match (self.min, self.max) {
+            (Some(min), _) if exact < min => Err(format!("has {count} {noun}, fewer than {min}")),
+            (_, Some(max)) if max < exact => Err(format!("has {count} {noun}, more than {max}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Type {
+    /// A name in either case, or a list of names; what is unknown allows anything.
+    fn read(value: Option<&RawValue>) -> Vec<Self> {
+        let names = value.map(json::elements).unwrap_or_default();
+        let types: Option<Vec<Self>> = names.into_iter().map(|name| Self::of_name(&json::scalar(name)?)).collect();
+        types.unwrap_or_default()
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        [Self::String, Self::Number, Self::Integer, Self::Boolean, Self::Array, Self::Object, Self::Null]
+            .into_iter()
+            .find(|candidate| candidate.bare_name().eq_ignore_ascii_case(name))
+    }
+
+    fn bare_name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Object => "object",
+            Self::Null => "null",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Integer => "an integer",
+            Self::String => Kind::String.name(),
+            Self::Number => Kind::Number.name(),
+            Self::Boolean => Kind::Bool.name(),
+            Self::Array => Kind::Array.name(),
+            Self::Object => Kind::Object.name(),
+            Self::Null => Kind::Null.name(),
+        }
+    }
+
+    fn is(self, kind: Kind, value: &RawValue) -> bool {
+        match self {
+            Self::String => kind == Kind::String,
+            Self::Number => kind == Kind::Number,
+            // 1.0 and 1e2 are integers to JSON Schema.
+            Self::Integer => kind == Kind::Number && json::number(value).is_none_or(|number| number.fract() == 0.0),
+            Self::Boolean => kind == Kind::Bool,
+            Self::Array => kind == Kind::Array,
+            Self::Object => kind == Kind::Object,
+            Self::Null => kind == Kind::Null,
+        }
+    }
+}
+
+/// `enum` or `const`, where all of it is scalars.
+fn allowed(members: &Members<'_>) -> Option<Vec<String>> {
+    let values = match (members.get(&["enum"]), members.get(&["const"])) {
+        (Some(list), _) => json::elements(list),
+        (None, Some(single)) => vec![single],
+        (None, None) => return None,
+    };
+    // An empty list is what the import makes of an absent one.
+    let values: Vec<_> = values.into_iter().filter(|value| !json::is_null(value)).collect();
+    let texts: Option<Vec<String>> = values.into_iter().map(|value| json::scalar(value).map(Cow::into_owned)).collect();
+    texts.filter(|texts| !texts.is_empty())
+}
+
+/// The allowed values of numbers are written as strings in one dialect and come back
+/// retyped in the other, so numbers compare by value.
+fn same_scalar(allowed: &str, text: &str, kind: Kind) -> bool {
+    allowed == text
+        || (kind == Kind::Number
+            && matches!((allowed.parse::<f64>(), text.parse::<f64>()), (Ok(left), Ok(right)) if left == right))
+}
+
+/// A value for a message, cut where it is long.
+pub(super) fn quote(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: &str, answer: &str) -> String {
+        let schema = Schema::read(serde_json::from_str(schema).unwrap());
+        match schema.check(serde_json::from_str(answer).unwrap()) {
+            Ok(()) => "fits".to_owned(),
+            Err(Misfit { pointer, what }) => format!("{pointer} {what}"),
+        }
+    }
+
+    #[test]
+    fn each_keyword_refuses_what_it_says() {
+        let cases = [
+            (r#"{"type":"STRING","enum":["a","b"]}"#, r#""a""#, "fits"),
+            (r#"{"type":"string","enum":["a","b"]}"#, r#""c""#, " is \"c\", which is not among the 2 allowed values"),
+            (r#"{"type":"INTEGER"}"#, "1.0", "fits"),
+            (r#"{"type":"INTEGER"}"#, "1.5", " is 1.5 and should be an integer"),
+            (r#"{"type":"INTEGER","enum":["1","2"]}"#, "2", "fits"),
+            (r#"{"type":"NUMBER","minimum":0,"maximum":"1"}"#, "1.5", " is 1.5, more than 1"),
+            (r#"{"type":"STRING","nullable":true}"#, "null", "fits"),
+            (r#"{"type":"STRING","nullable":null}"#, "null", " is null and should be a string"),
+            (r#"{"type":["string","null"]}"#, "null", "fits"),
+            (r#"{"type":"ARRAY","items":{"type":"STRING"},"minItems":"1"}"#, "[]", " has 0 elements, fewer than 1"),
+            (r#"{"type":"ARRAY","items":{"type":"STRING"}}"#, r#"["a",1]"#, "/1 is 1 and should be a string"),
+            (r#"{"type":"STRING","maxLength":2}"#, r#""日本語""#, " has 3 characters, more than 2"),
+            (
+                r#"{"type":"OBJECT","properties":{"a":{"type":"STRING"},"b":null},"required":["a"]}"#,
+                r#"{"b":1}"#,
+                " lacks the required field \"a\"",
+            ),
+            (
+                r#"{"properties":{"a/b":{"properties":{"c":{"type":"BOOLEAN"}}}}}"#,
+                r#"{"a/b":{"c":"x"}}"#,
+                "/a~1b/c is a string and should be a boolean",
+            ),
+            (
+                r#"{"properties":{},"additionalProperties":false}"#,
+                r#"{"x":1}"#,
+                " has the field \"x\", which the schema does not allow",
+            ),
+            (r#"{"anyOf":[{"type":"STRING"},{"type":"INTEGER"}]}"#, "1", "fits"),
+            (r#"{"anyOf":[{"type":"STRING"},{"type":"INTEGER"}]}"#, "[]", " fits none of the alternatives"),
+            (r##"{"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}"##, "1", " is 1 and should be a string"),
+            (r##"{"$ref":"#/$defs/x","$defs":{"x":{"$ref":"#/$defs/x"}}}"##, "1", "fits"),
+            (r#"{"const":"x"}"#, r#""y""#, " is \"y\", which is not among the 1 allowed values"),
+            (r#"{"type":"TYPE_UNSPECIFIED"}"#, "1", "fits"),
+            (r#"true"#, "1", "fits"),
+        ];
+        for (schema, answer, expected) in cases {
+            assert_eq!(check(schema, answer), expected, "{schema} {answer}");
+        }
+    }
+
+    #[test]
+    fn fields_follow_the_ordering_then_the_properties() {
+        let fields = |schema: &str| -> Option<Vec<String>> {
+            let schema = Schema::read(serde_json::from_str(schema).unwrap());
+            schema.fields().map(|fields| fields.into_iter().map(str::to_owned).collect())
+        };
+        let object = r#"{"type":"OBJECT","properties":{"z":{},"a":{},"m":{}},"propertyOrdering":["m","x","z"]}"#;
+        assert_eq!(fields(object).unwrap(), ["m", "z", "a"]);
+        assert_eq!(fields(r#"{"type":"STRING"}"#).unwrap(), Vec::<String>::new());
+        assert_eq!(fields(r#"{"type":"OBJECT"}"#), None);
+        assert_eq!(fields(r#"{}"#), None);
+    }
+}

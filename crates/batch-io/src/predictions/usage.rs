@@ -1,0 +1,161 @@
+//! Token counts.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::json::{self, Members};
+
+/// The token counts of one response (`usageMetadata`). A count that the service left out
+/// is `None`; it leaves out zeros.
+///
+/// Thinking is billed like the answer and is not part of `candidates_tokens`. The total is
+/// the service's own and is not always the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Tokens of the request, cached ones included (`promptTokenCount`).
+    pub prompt_tokens: Option<u64>,
+    /// Tokens of the answer (`candidatesTokenCount`).
+    pub candidates_tokens: Option<u64>,
+    /// Tokens of thinking (`thoughtsTokenCount`).
+    pub thoughts_tokens: Option<u64>,
+    /// The service's sum (`totalTokenCount`).
+    pub total_tokens: Option<u64>,
+    /// Tokens of the request that came out of a cache (`cachedContentTokenCount`).
+    pub cached_tokens: Option<u64>,
+    /// Tokens that tools put into the prompt (`toolUsePromptTokenCount`).
+    pub tool_use_tokens: Option<u64>,
+}
+
+/// Sums of [`Usage`] over many responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TokenTotals {
+    /// Sum of `prompt_tokens`.
+    pub prompt_tokens: u64,
+    /// Sum of `candidates_tokens`.
+    pub candidates_tokens: u64,
+    /// Sum of `thoughts_tokens`.
+    pub thoughts_tokens: u64,
+    /// Sum of `total_tokens`.
+    pub total_tokens: u64,
+    /// Sum of `cached_tokens`.
+    pub cached_tokens: u64,
+    /// Sum of `tool_use_tokens`.
+    pub tool_use_tokens: u64,
+}
+
+impl AddAssign<&Usage> for TokenTotals {
+    fn add_assign(&mut self, usage: &Usage) {
+        let add = |sum: &mut u64, count: Option<u64>| *sum = sum.saturating_add(count.unwrap_or(0));
+        add(&mut self.prompt_tokens, usage.prompt_tokens);
+        add(&mut self.candidates_tokens, usage.candidates_tokens);
+        add(&mut self.thoughts_tokens, usage.thoughts_tokens);
+        add(&mut self.total_tokens, usage.total_tokens);
+        add(&mut self.cached_tokens, usage.cached_tokens);
+        add(&mut self.tool_use_tokens, usage.tool_use_tokens);
+    }
+}
+
+impl Usage {
+    fn field(&mut self, name: &str) -> Option<&mut Option<u64>> {
+        match name {
+            "promptTokenCount" | "prompt_token_count" => Some(&mut self.prompt_tokens),
+            "candidatesTokenCount" | "candidates_token_count" => Some(&mut self.candidates_tokens),
+            "thoughtsTokenCount" | "thoughts_token_count" => Some(&mut self.thoughts_tokens),
+            "totalTokenCount" | "total_token_count" => Some(&mut self.total_tokens),
+            "cachedContentTokenCount" | "cached_content_token_count" => Some(&mut self.cached_tokens),
+            "toolUsePromptTokenCount" | "tool_use_prompt_token_count" => Some(&mut self.tool_use_tokens),
+            _ => None,
+        }
+    }
+
+    /// Whatever counts can be read.
+    pub(super) fn forgiving(value: &RawValue) -> Self {
+        let mut usage = Self::default();
+        for (name, value) in Members::of(value).iter() {
+            if let Some(field) = usage.field(name) {
+                *field = json::number(value).and_then(whole);
+            }
+        }
+        usage
+    }
+}
+
+impl<'de> Deserialize<'de> for Usage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UsageVisitor;
+
+        impl<'de> Visitor<'de> for UsageVisitor {
+            type Value = Usage;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("token counts, which are a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Usage, A::Error> {
+                let mut usage = Usage::default();
+                while let Some(name) = map.next_key::<json::Text<'de>>()? {
+                    match usage.field(&name.0) {
+                        Some(field) => *field = map.next_value::<Count>()?.0,
+                        None => _ = map.next_value::<IgnoredAny>()?,
+                    }
+                }
+                Ok(usage)
+            }
+        }
+
+        deserializer.deserialize_map(UsageVisitor)
+    }
+}
+
+/// A count: a number, or digits in a string.
+struct Count(Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountVisitor;
+
+        impl Visitor<'_> for CountVisitor {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a count, as a number or as digits")
+            }
+
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<Count, E> {
+                Ok(Count(Some(count)))
+            }
+
+            fn visit_i64<E: de::Error>(self, count: i64) -> Result<Count, E> {
+                // -1 says that a count is incomplete.
+                Ok(Count(u64::try_from(count).ok()))
+            }
+
+            fn visit_f64<E: de::Error>(self, count: f64) -> Result<Count, E> {
+                Ok(Count(whole(count)))
+            }
+
+            fn visit_str<E: de::Error>(self, count: &str) -> Result<Count, E> {
+                Ok(Count(count.trim().parse().ok()))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+        }
+
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+/// A float that is a count.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a small whole number")]
+fn whole(number: f64) -> Option<u64> {
+    // Beyond 2^53 a float does not name one integer.
+    (number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
+}
