@@ -89,6 +89,32 @@ impl Kind {
         })
     }
 
+    /// The canonical status of a `google.rpc.Code`, as failures of jobs and operations number it;
+    /// `None` for a number that is no code.
+    #[must_use]
+    pub fn status_of_code(code: i64) -> Option<&'static str> {
+        const NAMES: [&str; 17] = [
+            "OK",
+            "CANCELLED",
+            "UNKNOWN",
+            "INVALID_ARGUMENT",
+            "DEADLINE_EXCEEDED",
+            "NOT_FOUND",
+            "ALREADY_EXISTS",
+            "PERMISSION_DENIED",
+            "RESOURCE_EXHAUSTED",
+            "FAILED_PRECONDITION",
+            "ABORTED",
+            "OUT_OF_RANGE",
+            "UNIMPLEMENTED",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DATA_LOSS",
+            "UNAUTHENTICATED",
+        ];
+        NAMES.get(usize::try_from(code).ok()?).copied()
+    }
+
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub fn is_transient(self) -> bool {
@@ -305,6 +331,16 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_names_a_status_and_a_status_a_kind() {
+        let kind = |code| Kind::status_of_code(code).and_then(Kind::from_status);
+        assert_eq!(kind(3), Some(Kind::InvalidArgument));
+        assert_eq!(kind(7), Some(Kind::PermissionDenied));
+        assert_eq!(kind(9), Some(Kind::FailedPrecondition));
+        assert_eq!(kind(16), Some(Kind::Unauthenticated));
+        assert_eq!((kind(2), kind(17), kind(-1)), (None, None, None));
+    }
 
     #[test]
     fn the_cause_is_in_source_only() {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use batch_backend::{Error, Kind, Result};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::{
@@ -231,9 +231,11 @@ impl HttpClient {
         let about = |kind| Error::new(kind, &request.doing, &request.resource);
         let client = if is_loopback(url) { &self.local } else { &self.remote };
         let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
-        if !request.body.is_empty() || request.method == http::Method::POST {
-            // An empty POST says so: some front ends want a length.
+        if !request.body.is_empty() {
             builder = builder.body(request.body.clone());
+        } else if !matches!(request.method, Method::GET | Method::HEAD | Method::DELETE) {
+            // Front ends insist on a length, of nothing too.
+            builder = builder.header(header::CONTENT_LENGTH, 0);
         }
         let token = config.credentials.token(config.clock.now(), refused_token).await.map_err(|error| Failure {
             transient: error.is_transient(),

@@ -128,7 +128,7 @@ impl Endpoints {
     /// `false` where none of them is. A service that is not needed may be anywhere.
     ///
     /// # Errors
-    /// `FailedPrecondition` where some are on this machine and others are not, naming each: data
+    /// `InvalidArgument` where some are on this machine and others are not, naming each: data
     /// staged in an emulator is nothing that the real service could read.
     pub fn local(&self, needed: &[Service]) -> Result<bool> {
         let is_local =
@@ -138,12 +138,12 @@ impl Endpoints {
             return Ok(there.is_empty() && !here.is_empty());
         }
         let name = |service: &&Service| match self.overridden(service) {
-            Some(Override { url, origin }) => format!("{service} is {url} ({origin})"),
+            Some(Override { origin, .. }) => format!("{service} is {} ({origin})", self.base_url(service)),
             None => format!("{service} is {} (the default)", service.default_url()),
         };
         let list = |services: &[&Service]| services.iter().map(name).collect::<Vec<_>>().join(", ");
         let (settings, variables): (Vec<_>, Vec<_>) = there.iter().map(|service| service.overrides()).unzip();
-        Err(Error::new(Kind::FailedPrecondition, "use", "endpoints of which some are on this machine and others not")
+        Err(Error::new(Kind::InvalidArgument, "use", "an emulator and the real services together")
             .with_source(format!("{}; {}", list(&here), list(&there)))
             .with_hint(format!(
                 "set {} (or {}) to the emulator's address as well, or unset the others",

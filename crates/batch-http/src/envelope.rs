@@ -15,16 +15,14 @@ const BODY_KEPT: usize = 2048;
 /// same in a list; `{"error": "…", "error_description": "…"}` (tokens). Anything else is kept as text.
 pub(crate) fn service_error(status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> ServiceError {
     let mut service = ServiceError::new(status.as_u16());
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) => match envelope(&value) {
-            Some(Envelope::Error(error)) => read_envelope(error, &mut service),
-            Some(Envelope::OAuth { error, description }) => {
-                service.status = Some(error.to_owned());
-                service.message = description.map(str::to_owned);
-            }
-            None => {}
-        },
-        Err(_) => {}
+    let value = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    match envelope(&value) {
+        Some(Envelope::Error(error)) => read_envelope(error, &mut service),
+        Some(Envelope::OAuth { error, description }) => {
+            service.status = Some(error.to_owned());
+            service.message = description.map(str::to_owned);
+        }
+        None => {}
     }
     if service.status.is_none() && service.message.is_none() && !body.is_empty() {
         service.body = Some(beginning(body));

@@ -41,16 +41,16 @@ pub(super) struct GoogleLogin {
 
 #[derive(Debug, Clone, Copy)]
 enum Account {
-    AuthorizedUser,
-    ExternalAccount,
+    User,
+    Federated,
     Impersonated,
 }
 
 impl GoogleLogin {
     pub(super) fn new(path: &Path, kind: &str, json: Value) -> Result<Self> {
         let kind = match kind {
-            "authorized_user" => Account::AuthorizedUser,
-            "external_account" => Account::ExternalAccount,
+            "authorized_user" => Account::User,
+            "external_account" => Account::Federated,
             "impersonated_service_account" => Account::Impersonated,
             other => {
                 return Err(Error::new(Kind::Unsupported, "use the credentials in", path.display().to_string())
@@ -86,10 +86,8 @@ impl GoogleLogin {
         }
         let json = self.json.clone();
         let credentials = match self.kind {
-            Account::AuthorizedUser => {
-                user_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
-            }
-            Account::ExternalAccount => {
+            Account::User => user_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials(),
+            Account::Federated => {
                 external_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
             }
             Account::Impersonated => {
@@ -109,8 +107,8 @@ impl GoogleLogin {
 impl fmt::Display for GoogleLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
-            Account::AuthorizedUser => "the user's login",
-            Account::ExternalAccount => "the federated identity",
+            Account::User => "the user's login",
+            Account::Federated => "the federated identity",
             Account::Impersonated => "the impersonated service account",
         };
         write!(f, "{what} in {}", self.path.display())
