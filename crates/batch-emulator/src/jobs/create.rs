@@ -72,6 +72,14 @@ fn parse(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let mut bytes = Vec::new();
     canonical(tree.root(), message, &mut bytes);
     let mut job: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    // The format comes first, as in the service's replies.
+    for (config, format) in [("inputConfig", "instancesFormat"), ("outputConfig", "predictionsFormat")] {
+        if let Some(config) = job.get_mut(config).and_then(Value::as_object_mut)
+            && let Some(value) = config.shift_remove(format)
+        {
+            config.shift_insert(0, format.to_owned(), value);
+        }
+    }
     job.retain(|name, _| message.field(name).is_some_and(|field| !field.is_output()));
     Ok(job)
 }

@@ -21,7 +21,10 @@ use crate::clock::timestamp;
 /// Takes a job through its states, from the one that it is in.
 pub(super) fn start(jobs: &Jobs, id: u64) {
     let jobs = jobs.clone();
+    jobs.0.living.send_modify(|living| *living += 1);
+    let alive = Alive(jobs.clone());
     tokio::spawn(async move {
+        let _alive = alive;
         let Some(life) = Life::of(&jobs, id) else {
             return;
         };
@@ -29,6 +32,15 @@ pub(super) fn start(jobs: &Jobs, id: u64) {
             life.end(end);
         }
     });
+}
+
+/// Counts a job as living as long as it is held.
+struct Alive(Jobs);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.0.living.send_modify(|living| *living -= 1);
+    }
 }
 
 /// How a job ends.

@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{JobsConfig, LineGeneration, Models};
@@ -54,6 +55,8 @@ struct Inner {
     answerer: Arc<dyn Answerer>,
     store: Store,
     state: Mutex<State>,
+    /// How many jobs have a task.
+    living: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -131,7 +134,13 @@ impl Jobs {
             }
             state.jobs.insert(record.id, Job::new(record));
         }
-        let jobs = Jobs(Arc::new(Inner { context: context.clone(), answerer, store, state: Mutex::new(state) }));
+        let jobs = Jobs(Arc::new(Inner {
+            context: context.clone(),
+            answerer,
+            store,
+            state: Mutex::new(state),
+            living: watch::Sender::new(0),
+        }));
         unfinished.sort_unstable();
         for (_, id) in unfinished {
             tracing::info!(id, "going on with an unfinished job");
@@ -143,6 +152,13 @@ impl Jobs {
     /// The routes under `/v1` and `/v1beta1`.
     pub(crate) fn router(&self) -> Router {
         routes::router(self)
+    }
+
+    /// Waits until no job has a task any more, which is soon once the emulator stops.
+    pub(crate) async fn ended(&self) {
+        let mut living = self.0.living.subscribe();
+        // The sender lives in `self`.
+        let _ = living.wait_for(|living| *living == 0).await;
     }
 
     /// Makes a job and starts it. Writes to the disk.
@@ -171,12 +187,7 @@ impl Jobs {
             started: None,
             ended: None,
             updated: now,
-            faults: JobFaults {
-                stuck: context.faults.take("job-stuck"),
-                failed: context.faults.take("job-failed"),
-                expired: context.faults.take("job-expired"),
-                ..JobFaults::default()
-            },
+            faults: JobFaults::take(&context.faults),
         };
         self.0.store.save(&record)?;
         state.jobs.insert(record.id, Job::new(record.clone()));

@@ -10,6 +10,7 @@ use super::filter::Subject;
 use super::source::{Input, Output};
 use super::state::JobState;
 use super::time::{from_micros, proto};
+use crate::Faults;
 
 /// The version of the records in the data directory.
 pub(super) const VERSION: u32 = 1;
@@ -83,6 +84,16 @@ pub(super) struct JobFaults {
     pub(super) split_output: bool,
     /// How many rows each fault of rows hits; none before the job runs.
     pub(super) rows: Option<BTreeMap<String, u64>>,
+}
+
+impl JobFaults {
+    /// Takes at most one of the faults of whole jobs.
+    pub(super) fn take(faults: &Faults) -> JobFaults {
+        let stuck = faults.take("job-stuck");
+        let failed = !stuck && faults.take("job-failed");
+        let expired = !stuck && !failed && faults.take("job-expired");
+        JobFaults { stuck, failed, expired, ..JobFaults::default() }
+    }
 }
 
 impl Record {

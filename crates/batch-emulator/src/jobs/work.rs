@@ -250,7 +250,7 @@ fn prepare<'a>(work: &Work<'_>, row: Row, text: &'a str, canonical: &mut Vec<u8>
 
 /// The two errors that the service gives for no fault of the request.
 fn unlucky(row: Row) -> RowError {
-    if row.offset % 2 == 0 {
+    if row.offset.is_multiple_of(2) {
         RowError {
             code: 429,
             message: "Resource exhausted. Please try again later. Please refer to https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429 for more details.".to_owned(),
