@@ -2,7 +2,7 @@
 
 use std::{ops::AddAssign, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{List, Modality, ModalityTokenCount, ModelName, UsageMetadata, models::by_id};
 
@@ -13,7 +13,7 @@ pub const AS_OF: &str = "2026-11-21";
 pub const LONG_PROMPT_TOKENS: u64 = 200_000;
 
 /// What a model costs. Likely, not certain; see the sources in the data file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Price {
@@ -26,7 +26,7 @@ pub struct Price {
 }
 
 /// USD for a million tokens; `None` is unknown, never free.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rates {
@@ -59,7 +59,7 @@ pub fn all() -> &'static [Price] {
 }
 
 /// The tokens of many answers, kept apart as they are priced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UsageTotals {
     /// Of requests with prompts up to [`LONG_PROMPT_TOKENS`].
@@ -69,7 +69,7 @@ pub struct UsageTotals {
 }
 
 /// Tokens that have one price each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TokenTotals {
     /// Prompts: text, pictures, video and documents, not out of a cache.
@@ -139,7 +139,7 @@ impl AddAssign for UsageTotals {
 }
 
 /// What a batch cost, in USD. A part is `None` where it has tokens whose price is not known.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Cost {
     /// Prompts, without what a cache gave.
