@@ -166,6 +166,14 @@ impl Error {
         self
     }
 
+    /// The JSON parser's words, without the place that they end with: it counts from the
+    /// beginning of what was parsed, not of the file.
+    pub(crate) fn caused_by_json(self, source: &serde_json::Error) -> Self {
+        let text = source.to_string();
+        let place = format!(" at line {} column {}", source.line(), source.column());
+        self.caused_by(text.strip_suffix(&place).unwrap_or(&text))
+    }
+
     /// What kind of fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

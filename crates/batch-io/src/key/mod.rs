@@ -49,8 +49,9 @@ impl Keys {
         let column = match spec {
             KeySpec::Index => None,
             KeySpec::Column(name) => {
-                let position =
-                    columns.position(name).ok_or_else(|| suggest::unknown_column(name, "for the key", columns))?;
+                let position = columns
+                    .position(name)
+                    .ok_or_else(|| suggest::unknown_column(name, "for the key", columns).in_file(file))?;
                 Some(KeyColumn { position, name: name.clone(), seen: KeySet::default() })
             }
         };

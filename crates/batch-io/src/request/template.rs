@@ -73,11 +73,11 @@ impl RequestTemplate {
             line.raw("{\"role\":\"");
             line.raw(turn.role.as_str());
             line.raw("\",\"parts\":[{\"text\":\"");
-            line.template(&format!("turn {}", number + 1), &turn.template)?;
+            line.template(&format!("template of turn {}", number + 1), &turn.template)?;
             line.raw("\"}]},");
         }
         line.raw("{\"role\":\"user\",\"parts\":[{\"text\":\"");
-        line.template("prompt", &spec.prompt)?;
+        line.template("prompt template", &spec.prompt)?;
         line.raw("\"}");
         for file in &spec.files {
             line.file(file)?;
@@ -85,7 +85,7 @@ impl RequestTemplate {
         line.raw("]}]");
         if let Some(system) = &spec.system {
             line.raw(",\"systemInstruction\":{\"parts\":[{\"text\":\"");
-            line.template("system", system)?;
+            line.template("system template", system)?;
             line.raw("\"}]}");
         }
         line.field("generationConfig", spec.generation_config.as_ref(), JsonType::Object)?;
@@ -276,7 +276,9 @@ impl Line<'_> {
     fn field(&mut self, name: &str, value: Option<&Value>, json_type: JsonType) -> Result<()> {
         let Some(value) = value.filter(|value| !is_empty(value)) else { return Ok(()) };
         if !json_type.fits(value) {
-            return Err(Error::new(ErrorKind::Setting, format!("{name} is not {}", json_type.name())));
+            let json_type = json_type.name();
+            return Err(Error::new(ErrorKind::Setting, format!("{name} is not {json_type}"))
+                .with_hint(format!("give {name} as {json_type}, as the API has it")));
         }
         self.raw(",\"");
         self.text(name);
@@ -295,7 +297,7 @@ impl Line<'_> {
             self.raw(if number == 0 { ",\"labels\":{\"" } else { ",\"" });
             self.text(name);
             self.raw("\":\"");
-            let template = Template::compile(&format!("label {name:?}"), source, self.columns)?;
+            let template = Template::compile(&format!("template of label {name:?}"), source, self.columns)?;
             if let Some(value) = template.constant() {
                 label::check_value(name, value)?;
             }

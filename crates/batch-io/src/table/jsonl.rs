@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::record::ValueType;
 
 /// An object's members in the order of the text.
-pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -63,11 +63,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
+impl<'a> Members<'a> {
+    pub(crate) fn parse(object: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(object)
+    }
+}
+
 /// Appends the value as text and says what it was.
 ///
 /// `Err` only for a string whose escapes are no text, such as half a surrogate pair: the
 /// parser looks into a string when it is read, not when it is passed over.
-pub(super) fn push_value(value: &RawValue, out: &mut Vec<u8>) -> Result<ValueType, serde_json::Error> {
+pub(crate) fn push_value(value: &RawValue, out: &mut Vec<u8>) -> Result<ValueType, serde_json::Error> {
     let source = value.get();
     Ok(match source.as_bytes().first() {
         Some(b'"') => {

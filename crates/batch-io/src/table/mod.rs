@@ -14,12 +14,12 @@ use memchr::{memchr, memchr_iter};
 pub(crate) use columns::BadName;
 pub use columns::Columns;
 pub use format::TableFormat;
+pub(crate) use jsonl::{Members, push_value};
 pub use record::{Record, ValueType};
 
 use crate::error::{Error, ErrorKind, Position, Result};
 use buffer::Buffer;
 use csv::{Fault, Fields, Split, Splitter};
-use jsonl::Members;
 
 /// The most that one record may take. Nobody means a cell of this size; a quote left open
 /// in a file of many gigabytes must not end in all of it being held in memory.
@@ -230,7 +230,7 @@ impl<R: Read> Table<R> {
                     let column = self.columns.name(position).unwrap_or_default();
                     Error::new(ErrorKind::Json, "the string is not text")
                         .at(self.here(0).column(column))
-                        .caused_by(error)
+                        .caused_by_json(&error)
                 })?,
             };
             types.push(value_type);
@@ -281,16 +281,16 @@ impl<R: Read> Table<R> {
     }
 
     fn members(&self, length: usize) -> Result<Members<'_>> {
-        let line = &self.buffer.data()[..length];
+        let line = self.buffer.data()[..length].trim_ascii_end();
         let line = std::str::from_utf8(line).map_err(|error| self.not_utf8(error.valid_up_to()))?;
-        serde_json::from_str(line).map_err(|error| {
+        Members::parse(line).map_err(|error| {
             // The line is one line to the parser too, so its column is a byte of it.
-            let at = error.column().saturating_sub(1).min(length.saturating_sub(1));
+            let at = error.column().saturating_sub(1).min(line.len().saturating_sub(1));
             let message = if error.is_data() { "the line is not a JSON object" } else { "the line is not JSON" };
             Error::new(ErrorKind::Json, message)
                 .at(self.here(at))
-                .with_hint("a JSONL table has one object on each line")
-                .caused_by(error)
+                .with_hint("a JSONL table has one whole object on each line")
+                .caused_by_json(&error)
         })
     }
 
@@ -348,10 +348,9 @@ impl<R: Read> Table<R> {
     }
 
     fn empty_table(&self) -> Error {
-        let message = match (self.buffer.offset(), self.format) {
-            (0, _) => "the file is empty",
-            (_, TableFormat::Csv { .. }) => "the file has no header, only blank lines",
-            (_, TableFormat::Jsonl) => "the file has no object, only blank lines",
+        let message = match self.blank_lines {
+            0 => "the file is empty",
+            _ => "the file has nothing but blank lines",
         };
         Error::new(ErrorKind::EmptyTable, message)
             .at(Position::file(&self.name))
@@ -362,9 +361,13 @@ impl<R: Read> Table<R> {
         let position = self.here(0);
         match bad {
             BadName::Empty { position: place } => {
+                let hint = match self.format {
+                    TableFormat::Csv { .. } => "every column needs a name; a delimiter too many makes a column more",
+                    TableFormat::Jsonl => "the keys of the first object are the table's columns, and each needs a name",
+                };
                 Error::new(ErrorKind::Header, format!("the name of column {} is empty", place + 1))
                     .at(position)
-                    .with_hint("every column needs a name; a delimiter too many makes a column of its own")
+                    .with_hint(hint)
             }
             BadName::Duplicate { name, first, second } => {
                 Error::new(ErrorKind::Header, format!("columns {} and {} have the same name", first + 1, second + 1))

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, escape_formatter};
 
 use super::names;
 use super::row::Row;
@@ -15,6 +16,9 @@ use crate::table::Columns;
 /// So many instructions may one record take, a second of work or so: a loop in a loop
 /// over a long value must end with an error that names the record, not hang a run.
 const FUEL: u64 = 20_000_000;
+
+const SYNTAX_HINT: &str = "write a column whose name is no identifier as {{ row[\"…\"] }}, \
+                           and text with {{ or {% in it between {% raw %} and {% endraw %}";
 
 /// A template that the engine runs.
 pub(crate) struct Jinja {
@@ -29,12 +33,10 @@ impl Jinja {
         let mut environment = environment()?;
         environment.add_template_owned(name.to_owned(), source.to_owned()).map_err(|error| {
             let message = match error.line() {
-                Some(line) => format!("line {line} of the {name} template is not Jinja"),
-                None => format!("the {name} template is not Jinja"),
+                Some(line) => format!("line {line} of the {name} is not Jinja"),
+                None => format!("the {name} is not Jinja"),
             };
-            Error::new(ErrorKind::Template, message)
-                .with_hint("text with {{ or {% in it goes between {% raw %} and {% endraw %}")
-                .caused_by(error)
+            Error::new(ErrorKind::Template, message).with_hint(SYNTAX_HINT).caused_by(error)
         })?;
         let builtins = environment.globals().map(|(name, _)| name.to_owned()).collect();
         let used =
@@ -54,9 +56,9 @@ impl Jinja {
     fn failed(&self, row: &Row<'_>, error: minijinja::Error) -> Error {
         let name = &self.name;
         let message = match (error.kind(), error.line()) {
-            (minijinja::ErrorKind::OutOfFuel, _) => format!("the {name} template does not come to an end"),
-            (_, Some(line)) => format!("the {name} template fails in its line {line}"),
-            (_, None) => format!("the {name} template fails"),
+            (minijinja::ErrorKind::OutOfFuel, _) => format!("the {name} does not come to an end"),
+            (_, Some(line)) => format!("the {name} fails in its line {line}"),
+            (_, None) => format!("the {name} fails"),
         };
         let failed =
             Error::new(ErrorKind::Template, message).at(Position::default().line(row.record.line()).key(row.key));
@@ -77,6 +79,13 @@ fn environment() -> Result<Environment<'static>> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
+    // As in the table and in JSON, not as in Python.
+    environment.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
+        // A null of a nested value, as empty as a null column.
+        ValueKind::None => Ok(()),
+        _ => escape_formatter(out, state, value),
+    });
     // Errors read the same in every build.
     environment.set_debug(false);
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|error| {

@@ -5,6 +5,8 @@ mod names;
 mod plain;
 mod row;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -24,15 +26,16 @@ use crate::table::{Columns, Record};
 /// template is compiled, not an empty string in a paid request. Nothing is escaped, and
 /// the last line end of the template stays.
 ///
-/// A value prints as the table has it. In expressions a JSON number is a number, `true` a
-/// boolean, an array or object iterable, and a missing value an empty string; the values
-/// of a CSV table are strings.
+/// A value prints as the table has it. In expressions the values of a CSV table are
+/// strings; of a JSONL table, a number is a number (text, if it would print otherwise than
+/// it is written: `1.50`), `true` a boolean, an array or object can be looked into, and a
+/// missing value is an empty string. Booleans print as in JSON.
 ///
 /// ```
 /// use batch_io::{Record, Table, TableFormat, Template};
 ///
 /// let mut table = Table::new("id,本文\n7,世界\n".as_bytes(), "t.csv", TableFormat::CSV)?;
-/// let template = Template::compile("prompt", "{{ record.key }}: {{ 本文 }}", table.columns())?;
+/// let template = Template::compile("prompt template", "{{ record.key }}: {{ 本文 }}", table.columns())?;
 ///
 /// let mut record = Record::new();
 /// let mut text = String::new();
@@ -67,7 +70,7 @@ pub(crate) enum Piece {
 }
 
 impl Template {
-    /// Compiles a template. `name` is what errors call it: `prompt`, `label "id"`.
+    /// Compiles a template. `name` is what errors call it: `prompt template`.
     ///
     /// # Errors
     /// [`ErrorKind::Template`](crate::ErrorKind::Template) for what is not Jinja, with the

@@ -132,9 +132,9 @@ fn before_statement<'a>(tokens: &[Token<'a>], at: usize) -> Option<TokenKind<'a>
 
 fn place(template: &str, source: &str, line: usize) -> String {
     if source.trim_end().contains('\n') {
-        format!("in line {line} of the {template} template")
+        format!("in line {line} of the {template}")
     } else {
-        format!("in the {template} template")
+        format!("in the {template}")
     }
 }
 

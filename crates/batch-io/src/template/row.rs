@@ -2,12 +2,13 @@
 
 use std::cell::OnceCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Value;
-use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
+use serde_json::value::RawValue;
 
-use crate::table::{Columns, Record, ValueType};
+use crate::table::{Columns, Members, Record, ValueType, push_value};
 
 /// One record with its key, to be rendered by any number of templates.
 #[derive(Debug)]
@@ -116,15 +117,13 @@ fn value(text: &str, value_type: ValueType) -> Value {
         ValueType::Text | ValueType::Null => None,
         ValueType::Bool => Some(Value::from(text == "true")),
         ValueType::Number => number(text),
-        ValueType::Json => serde_json::from_str::<Value>(text)
-            .ok()
-            .map(|value| Value::from_object(Json { text: text.to_owned(), value })),
+        ValueType::Json => Some(Value::from_object(Json { text: text.to_owned(), children: OnceLock::new() })),
     };
     typed.unwrap_or_else(|| Value::from(text))
 }
 
-/// A number that prints as it was written; what would print otherwise, such as `1e3` or
-/// thirty digits, stays text.
+/// A number that prints as it was written; what would print otherwise, such as `1.50`,
+/// `1e3` or thirty digits, stays text.
 fn number(text: &str) -> Option<Value> {
     let integer = || text.parse::<i64>().ok().map(Value::from);
     let unsigned = || text.parse::<u64>().ok().map(Value::from);
@@ -136,25 +135,70 @@ fn number(text: &str) -> Option<Value> {
 #[derive(Debug)]
 struct Json {
     text: String,
-    value: Value,
+    /// One level of it, parsed when it is first looked into.
+    children: OnceLock<Children>,
+}
+
+#[derive(Debug)]
+enum Children {
+    Items(Vec<Value>),
+    Members(Vec<(String, Value)>),
+}
+
+impl Json {
+    fn children(&self) -> &Children {
+        self.children.get_or_init(|| {
+            // The table has read this text as JSON before, so neither parse fails.
+            if self.text.starts_with('[') {
+                let items: Vec<&RawValue> = serde_json::from_str(&self.text).unwrap_or_default();
+                Children::Items(items.into_iter().map(child).collect())
+            } else {
+                let members = Members::parse(&self.text).map(|members| members.0).unwrap_or_default();
+                Children::Members(members.into_iter().map(|(name, value)| (name.into_owned(), child(value))).collect())
+            }
+        })
+    }
+}
+
+fn child(source: &RawValue) -> Value {
+    let mut text = Vec::new();
+    match push_value(source, &mut text) {
+        // Unlike a missing value of the record, it may be asked for: `x is none`.
+        Ok(ValueType::Null) => Value::from(()),
+        Ok(value_type) => value(&String::from_utf8_lossy(&text), value_type),
+        // Half a surrogate pair, which no text can have: shown as it was written.
+        Err(_) => Value::from(source.get()),
+    }
 }
 
 impl Object for Json {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        match self.value.kind() {
-            ValueKind::Map => ObjectRepr::Map,
-            _ => ObjectRepr::Seq,
-        }
+        if self.text.starts_with('[') { ObjectRepr::Seq } else { ObjectRepr::Map }
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.value.get_item(key).ok().filter(|value| !value.is_undefined())
+        match self.children() {
+            Children::Items(items) => items.get(key.as_usize()?).cloned(),
+            Children::Members(_) => self.get_value_by_str(key.as_str()?),
+        }
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match self.children() {
+            Children::Items(_) => None,
+            // Of a name that stands twice, the last, as parsers have it.
+            Children::Members(members) => {
+                members.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+            }
+        }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        match (self.value.kind(), self.value.len()) {
-            (ValueKind::Map, _) => Enumerator::Values(self.value.try_iter().map(Iterator::collect).unwrap_or_default()),
-            (_, length) => Enumerator::Seq(length.unwrap_or_default()),
+        match self.children() {
+            Children::Items(items) => Enumerator::Seq(items.len()),
+            Children::Members(members) => {
+                Enumerator::Values(members.iter().map(|(name, _)| Value::from(name)).collect())
+            }
         }
     }
 
