@@ -417,3 +417,28 @@ impl<R: Read> Table<R> {
             .with_hint("the keys of the first object are the table's columns; give it this one too, perhaps as null")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the real limit the test would take as much memory as the limit allows.
+    #[test]
+    fn a_record_without_an_end_does_not_fill_the_memory() {
+        let limit = 1 << 20;
+        for (text, format) in [("a,b\n1,\"", TableFormat::CSV), ("{\"a\":\"", TableFormat::Jsonl)] {
+            let endless = text.as_bytes().chain(std::io::repeat(b'x'));
+            let error = Table::with_limit(endless, "t.csv", format, limit)
+                .and_then(|mut table| table.read(&mut Record::new()))
+                .unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TooLong);
+            let line = if format == TableFormat::CSV { 2 } else { 1 };
+            assert_eq!(error.position().line, Some(line));
+        }
+        let long = format!("a\n{}\n", "x".repeat(limit));
+        let mut table = Table::with_limit(long.as_bytes(), "t.csv", TableFormat::CSV, limit).unwrap();
+        let mut record = Record::new();
+        assert!(table.read(&mut record).unwrap());
+        assert_eq!(record.get(0).len(), limit);
+    }
+}

@@ -13,9 +13,10 @@ use super::row::Row;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::table::Columns;
 
-/// So many instructions may one record take, a second of work or so: a loop in a loop
-/// over a long value must end with an error that names the record, not hang a run.
-const FUEL: u64 = 20_000_000;
+/// So many instructions may one template take for one record, some tenths of a second: a
+/// loop in a loop over a long value must end with an error that names the record, not hang
+/// a run.
+const FUEL: u64 = 5_000_000;
 
 const SYNTAX_HINT: &str = "write a column whose name is no identifier as {{ row[\"…\"] }}, \
                            and text with {{ or {% in it between {% raw %} and {% endraw %}";
