@@ -95,8 +95,10 @@ impl fmt::Display for VertexJobs {
 impl JobService for VertexJobs {
     async fn create(&self, job: &BatchPredictionJob) -> Result<BatchPredictionJob> {
         let named = job.display_name.as_deref().unwrap_or_default();
-        let request =
-            self.collection(Method::POST).about("create the job", format!("{named:?} in {}", self.parent())).json(job)?;
+        let request = self
+            .collection(Method::POST)
+            .about("create the job", format!("{named:?} in {}", self.parent()))
+            .json(job)?;
         match self.client.send(&request).await {
             // The reply of a create that worked, and that nobody can read: the job is there.
             Ok(response) => response.json().map_err(|error| error.with_maybe_done(true)),
@@ -148,7 +150,10 @@ impl JobService for VertexJobs {
         let doing = "delete the job";
         let request = request_for_job(Method::DELETE, name, "").about(doing, name.to_string());
         match self.client.send(&request).await {
-            Ok(response) => self.wait(name, doing, response.json()?).await,
+            Ok(response) => {
+                let operation = response.json().map_err(|error| error.with_maybe_done(true))?;
+                self.wait(name, doing, operation).await
+            }
             // The reply to the first was lost, and the job is gone.
             Err(error) if error.maybe_done() && error.kind() == Kind::NotFound => Ok(()),
             Err(error) => Err(error),
