@@ -10,6 +10,7 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// The connection that a request came by; handlers get it as
 /// `ConnectInfo(connection): ConnectInfo<Connection>`.
@@ -36,13 +37,16 @@ impl Connection {
     }
 }
 
-/// A listener whose connections can be cut.
+/// A listener whose connections can be cut: each by its [`Connection`], all by a token.
 #[derive(Debug)]
-pub(crate) struct Connections(TcpListener);
+pub(crate) struct Connections {
+    listener: TcpListener,
+    cut_all: CancellationToken,
+}
 
 impl Connections {
-    pub(crate) fn new(listener: TcpListener) -> Connections {
-        Connections(listener)
+    pub(crate) fn new(listener: TcpListener, cut_all: CancellationToken) -> Connections {
+        Connections { listener, cut_all }
     }
 }
 
@@ -51,16 +55,20 @@ impl Listener for Connections {
     type Addr = std::net::SocketAddr;
 
     async fn accept(&mut self) -> (Cuttable, Self::Addr) {
-        let (stream, addr) = Listener::accept(&mut self.0).await;
+        let (stream, addr) = Listener::accept(&mut self.listener).await;
         // Small replies follow each other closely; waiting to fill a segment would add
         // 40 ms to each. Where the option is refused, only the speed is lost.
         let _ = stream.set_nodelay(true);
-        let stream = Cuttable { stream, connection: Connection::default() };
+        let stream = Cuttable {
+            stream,
+            connection: Connection::default(),
+            all: Box::pin(self.cut_all.clone().cancelled_owned()),
+        };
         (stream, addr)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -70,11 +78,22 @@ impl Connected<IncomingStream<'_, Connections>> for Connection {
     }
 }
 
-/// A TCP stream that fails once its [`Connection`] is cut.
+/// A TCP stream that fails once it is cut.
 #[derive(Debug)]
 pub(crate) struct Cuttable {
     stream: TcpStream,
     connection: Connection,
+    /// Ends when all connections are to be cut, and wakes the stream then.
+    all: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Cuttable {
+    fn check_all(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.all.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
 }
 
 impl AsyncRead for Cuttable {
@@ -83,7 +102,8 @@ impl AsyncRead for Cuttable {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Reading goes on: the request is to be logged before the connection ends.
+        self.check_all(context)?;
+        // A single cut lets reading go on: the request is logged before the connection ends.
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -91,6 +111,7 @@ impl AsyncRead for Cuttable {
 impl AsyncWrite for Cuttable {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         self.connection.check()?;
+        self.check_all(context)?;
         Pin::new(&mut self.stream).poll_write(context, buffer)
     }
 

@@ -75,6 +75,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.status == StatusCode::NOT_MODIFIED {
+            // What is not modified has no body.
+            return self.status.into_response();
+        }
         let mut error = Map::new();
         error.insert("code".to_owned(), json!(self.status.as_u16()));
         error.insert("message".to_owned(), json!(self.message));

@@ -1,6 +1,7 @@
 //! The socket, and which path goes where.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::StatusCode;
+use http::uri::Authority;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection::{Connection, Connections};
 use crate::context::Context;
@@ -23,14 +25,18 @@ use crate::storage::{self, Objects, Storage};
 use crate::{Config, Error, ErrorKind, Faults, LoggedRequest, admin, token};
 
 /// How long [`Emulator::shutdown`] waits for requests that are being answered.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(1);
 
-/// A running emulator. Dropping it stops it too, without waiting.
+/// A running emulator. Dropping it stops it too, at once and without waiting.
 #[derive(Debug)]
 pub struct Emulator {
+    addr: SocketAddr,
     context: Context,
     log: RequestLog,
-    server: Option<JoinHandle<()>>,
+    server: JoinHandle<()>,
+    /// Cuts every connection when it is dropped.
+    cut_all: DropGuard,
+    _stop: DropGuard,
 }
 
 impl Emulator {
@@ -86,22 +92,34 @@ impl Emulator {
             .layer(middleware::from_fn_with_state((context.clone(), log.clone()), observe))
             .layer(DefaultBodyLimit::disable());
 
+        let cut_all = CancellationToken::new();
         let stop = context.stop.clone();
-        let serve = axum::serve(Connections::new(listener), app.into_make_service_with_connect_info::<Connection>())
-            .with_graceful_shutdown(async move { stop.cancelled().await });
+        let serve = axum::serve(
+            Connections::new(listener, cut_all.clone()),
+            app.into_make_service_with_connect_info::<Connection>(),
+        )
+        .with_graceful_shutdown(async move { stop.cancelled().await });
         let server = tokio::spawn(async move {
             if let Err(error) = serve.await {
                 tracing::error!(%error, "the server ended");
             }
+            // What jobs hold, such as the lock of the data directory, is free after this.
+            jobs.ended().await;
         });
         tracing::info!(url = %context.url, "listening");
-        Ok(Emulator { context, log, server: Some(server) })
+        let stop = context.stop.clone().drop_guard();
+        Ok(Emulator { addr: bound, context, log, server, cut_all: cut_all.drop_guard(), _stop: stop })
     }
 
     /// Where clients reach the emulator: `http://127.0.0.1:PORT`, or
     /// [`Config::external_url`].
     pub fn url(&self) -> &str {
         &self.context.url
+    }
+
+    /// The address that it listens on, with the port that was picked.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// The last 10,000 requests, oldest first, those under `/emulator` left out.
@@ -114,22 +132,22 @@ impl Emulator {
         &self.context.faults
     }
 
-    /// Stops listening, lets requests that are being answered end (two seconds at most),
-    /// and stops the jobs where they are. With a data directory the next emulator on it
-    /// goes on with them.
-    pub async fn shutdown(mut self) {
-        self.context.stop.cancel();
-        if let Some(mut server) = self.server.take()
-            && tokio::time::timeout(GRACE, &mut server).await.is_err()
-        {
-            server.abort();
+    /// Stops listening, lets requests that are being answered end (within a second; what
+    /// takes longer is cut off), and stops the jobs where they are. When this returns, the
+    /// data directory is free: the next emulator on it goes on with the jobs.
+    pub async fn shutdown(self) {
+        let Emulator { addr: _, context, log: _, mut server, cut_all, _stop } = self;
+        let closed = context.objects.closed();
+        context.stop.cancel();
+        let ended = tokio::time::timeout(GRACE, &mut server).await.is_ok();
+        drop(cut_all);
+        if !ended {
+            // Without connections nothing keeps it.
+            let _ = server.await;
         }
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.context.stop.cancel();
+        drop(context);
+        // The last that is still being written.
+        closed.cancelled().await;
     }
 }
 
@@ -157,14 +175,16 @@ async fn open_objects(config: &Config) -> Result<Objects, Error> {
 
 /// Checks an external address and takes the trailing slash off.
 fn external_url(url: &str) -> Result<String, Error> {
-    let valid = url
-        .parse::<Uri>()
-        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some());
-    if !valid {
-        return Err(Error::new(ErrorKind::Config, format!("the external address {url:?} is no URL"))
-            .with_hint("write it as http://HOST:PORT"));
+    let plain = url.strip_suffix('/').unwrap_or(url);
+    let authority = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://"));
+    if authority.is_none_or(|authority| authority.parse::<Authority>().is_err()) {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("the external address {url:?} is not of the form http://HOST:PORT"),
+        )
+        .with_hint("it has a scheme, http or https, and no path"));
     }
-    Ok(url.trim_end_matches('/').to_owned())
+    Ok(plain.to_owned())
 }
 
 /// Logs each request, and turns those away that lack the token.

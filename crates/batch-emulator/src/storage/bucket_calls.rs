@@ -68,7 +68,7 @@ pub(super) async fn get(call: Call, name: String) -> Result<Response, ApiError> 
     let Some(meta) = call.context.objects.bucket(&name) else {
         return Err(StoreError::NoBucket(name).into());
     };
-    call.preconditions()?.check_numbers(0, Some(meta.metageneration))?;
+    call.preconditions()?.check_read(0, meta.metageneration)?;
     call.check_etag(&meta.etag())?;
     Ok(envelope::json(StatusCode::OK, &resource::bucket(&call, &meta)))
 }

@@ -110,7 +110,7 @@ impl Call {
             return Err(StoreError::ConditionNotMet("If-Match"));
         }
         if lists(IF_NONE_MATCH) == Some(true) {
-            return Err(StoreError::Matches("If-None-Match"));
+            return Err(StoreError::NotModified("If-None-Match"));
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl From<StoreError> for ApiError {
                 return ApiError::storage(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message)
                     .at("header", *header);
             }
-            StoreError::Matches(header) => {
+            StoreError::NotModified(header) => {
                 return ApiError::storage(StatusCode::NOT_MODIFIED, "notModified", message).at("header", *header);
             }
             StoreError::Io(cause) => {

@@ -15,6 +15,7 @@
 //! power cut.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::meta::{BucketMeta, ObjectMeta};
 use super::spool::remove;
@@ -34,7 +36,6 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Versioned<T> {
     version: u32,
-    #[serde(rename = "record")]
     record: T,
 }
 
@@ -150,15 +151,15 @@ impl Disk {
 
 /// Reads a record; the error names the file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    let name = |what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
+    let name = |what: &dyn Display| format!("{}: {what}", path.display());
+    let invalid = |what: &dyn Display| io::Error::new(io::ErrorKind::InvalidData, name(what));
     let bytes = fs::read(path).map_err(|error| io::Error::new(error.kind(), name(&error)))?;
-    let versioned: Versioned<T> =
-        serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, name(&error)))?;
+    // The version first: what another version means by a record is not known here.
+    let versioned: Versioned<&RawValue> = serde_json::from_slice(&bytes).map_err(|error| invalid(&error))?;
     if versioned.version != VERSION {
-        let what = format!("version {} is not {VERSION}", versioned.version);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, name(&what)));
+        return Err(invalid(&format_args!("version {} is not {VERSION}", versioned.version)));
     }
-    Ok(versioned.record)
+    serde_json::from_str(versioned.record.get()).map_err(|error| invalid(&error))
 }
 
 /// Reads the objects of a bucket, and deletes bodies without a record and generations that

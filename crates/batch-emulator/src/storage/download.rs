@@ -29,7 +29,7 @@ async fn try_read(call: &Call, bucket: String, name: String) -> Result<Response,
     let (generation, preconditions) = (call.generation()?, call.preconditions()?);
     let objects = call.context.objects.clone();
     let (meta, source) = blocking(move || objects.reader_of(&bucket, &name, generation)).await?;
-    preconditions.check(Some(&meta))?;
+    preconditions.check_read(meta.generation, meta.metageneration)?;
     call.check_etag(&meta.etag())?;
 
     let range = match call.text_header(&RANGE) {

@@ -28,7 +28,8 @@ struct Query {
     after: Option<String>,
 }
 
-/// A page: objects and common prefixes, together at most as many as were asked for.
+/// A page: objects and common prefixes, together at most as many as were asked for. (An
+/// object that comes beside the prefix it is equal to does not count.)
 #[derive(Default)]
 struct Page {
     objects: Vec<ObjectMeta>,
@@ -99,28 +100,23 @@ impl Query {
     /// Picks a page from the objects under the prefix, which are sorted by name.
     fn page(&self, found: Vec<ObjectMeta>) -> Page {
         let mut page = Page::default();
-        let mut last = None::<String>;
+        // The entries so far, and the last of them: entries come in order.
+        let (mut entries, mut last) = (0, None::<String>);
         for object in found {
-            if !self.includes(&object.name) {
-                continue;
-            }
             let group = self.group(&object.name);
             let entry = group.unwrap_or(&object.name);
-            let seen = match &self.after {
-                Some(after) => entry <= after.as_str(),
-                None => false,
-            };
-            let again = group.is_some() && last.as_deref() == Some(entry);
-            if seen {
+            if !self.includes(&object.name) || self.after.as_deref().is_some_and(|after| entry <= after) {
                 continue;
             }
+            let again = group.is_some() && last.as_deref() == Some(entry);
             if !again {
-                if page.objects.len() + page.prefixes.len() == self.limit {
-                    page.next = last_entry(&page);
+                if entries == self.limit {
+                    page.next = last;
                     break;
                 }
-                last = group.map(str::to_owned);
-                page.prefixes.extend(last.clone());
+                entries += 1;
+                last = Some(entry.to_owned());
+                page.prefixes.extend(group.map(str::to_owned));
             }
             let trailing = group == Some(object.name.as_str()) && self.include_trailing_delimiter;
             if group.is_none() || trailing {
@@ -145,8 +141,82 @@ impl Query {
     }
 }
 
-/// The greatest entry of a page: entries come in order, so it is the last of either kind.
-fn last_entry(page: &Page) -> Option<String> {
-    let object = page.objects.last().map(|object| object.name.clone());
-    object.max(page.prefixes.last().cloned())
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::storage::Attributes;
+
+    fn object(name: &str) -> ObjectMeta {
+        ObjectMeta {
+            bucket: "bucket".to_owned(),
+            name: name.to_owned(),
+            generation: 1,
+            metageneration: 1,
+            size: 0,
+            crc32c: 0,
+            md5: None,
+            components: 0,
+            created: jiff::Timestamp::UNIX_EPOCH,
+            updated: jiff::Timestamp::UNIX_EPOCH,
+            attributes: Attributes::default(),
+        }
+    }
+
+    /// The names and prefixes of all pages, each page of at most `limit` entries.
+    fn pages(names: &BTreeSet<String>, mut query: Query) -> (Vec<String>, Vec<String>) {
+        let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
+        loop {
+            let found = names.iter().filter(|name| name.starts_with(&query.prefix));
+            let page = query.page(found.map(|name| object(name)).collect());
+            let trailing = page.objects.iter().filter(|object| page.prefixes.contains(&object.name)).count();
+            assert!(page.objects.len() + page.prefixes.len() - trailing <= query.limit);
+            objects.extend(page.objects.into_iter().map(|object| object.name));
+            prefixes.extend(page.prefixes);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return (objects, prefixes),
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever the names and the length of a page: every object under the prefix comes
+        /// once, by itself or behind one common prefix.
+        #[test]
+        fn pages_have_everything_once(
+            names in prop::collection::btree_set("[a-c/]{1,6}", 0..30),
+            prefix in "[a-c/]{0,2}",
+            delimiter in prop::option::of(Just("/".to_owned())),
+            trailing in any::<bool>(),
+            limit in 1_usize..8,
+        ) {
+            let query = Query {
+                prefix: prefix.clone(),
+                delimiter: delimiter.clone(),
+                include_trailing_delimiter: trailing,
+                start: None,
+                end: None,
+                pattern: None,
+                limit,
+                after: None,
+            };
+            let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
+            for name in names.iter().filter(|name| name.starts_with(&prefix)) {
+                let rest = &name[prefix.len()..];
+                let end = delimiter.as_ref().and_then(|delimiter| rest.find(delimiter.as_str()));
+                if let Some(end) = end {
+                    prefixes.push(format!("{prefix}{}", &rest[..=end]));
+                }
+                if end.is_none() || (trailing && end == Some(rest.len() - 1)) {
+                    objects.push(name.clone());
+                }
+            }
+            prefixes.dedup();
+            prop_assert_eq!(pages(&names, query), (objects, prefixes));
+        }
+    }
 }

@@ -127,35 +127,41 @@ pub(crate) struct Preconditions {
 }
 
 impl Preconditions {
-    /// Only where there is no object of that name yet.
-    pub(crate) const ABSENT: Preconditions = Preconditions {
-        if_generation_match: Some(0),
-        if_generation_not_match: None,
-        if_metageneration_match: None,
-        if_metageneration_not_match: None,
-    };
-
-    /// Checks against the object there is.
+    /// Checks against the object there is, before a change.
     pub(crate) fn check(&self, present: Option<&ObjectMeta>) -> Result<(), StoreError> {
         let generation = present.map_or(0, |object| object.generation);
         self.check_numbers(generation, present.map(|object| object.metageneration))
     }
 
-    /// Checks against the numbers of an object or bucket.
-    pub(crate) fn check_numbers(&self, generation: i64, metageneration: Option<i64>) -> Result<(), StoreError> {
-        if self.if_generation_match.is_some_and(|n| n != generation) {
-            return Err(StoreError::ConditionNotMet("If-Generation-Match"));
+    /// Checks against the metageneration of a bucket, before a change.
+    pub(crate) fn check_bucket(&self, bucket: &BucketMeta) -> Result<(), StoreError> {
+        self.check_numbers(0, Some(bucket.metageneration))
+    }
+
+    /// Checks for a read, where "not match" means that the client has it already.
+    pub(crate) fn check_read(&self, generation: i64, metageneration: i64) -> Result<(), StoreError> {
+        match self.check_numbers(generation, Some(metageneration)) {
+            Err(StoreError::ConditionNotMet(condition)) if condition.ends_with("-Not-Match") => {
+                Err(StoreError::NotModified(condition))
+            }
+            checked => checked,
         }
-        if self.if_metageneration_match.is_some_and(|n| Some(n) != metageneration) {
-            return Err(StoreError::ConditionNotMet("If-Metageneration-Match"));
+    }
+
+    fn check_numbers(&self, generation: i64, metageneration: Option<i64>) -> Result<(), StoreError> {
+        let conditions = [
+            ("If-Generation-Match", self.if_generation_match.is_none_or(|n| n == generation)),
+            ("If-Metageneration-Match", self.if_metageneration_match.is_none_or(|n| Some(n) == metageneration)),
+            ("If-Generation-Not-Match", self.if_generation_not_match != Some(generation)),
+            (
+                "If-Metageneration-Not-Match",
+                self.if_metageneration_not_match.is_none() || self.if_metageneration_not_match != metageneration,
+            ),
+        ];
+        match conditions.iter().find(|(_, holds)| !holds) {
+            Some((condition, _)) => Err(StoreError::ConditionNotMet(condition)),
+            None => Ok(()),
         }
-        if self.if_generation_not_match == Some(generation) {
-            return Err(StoreError::Matches("If-Generation-Not-Match"));
-        }
-        if self.if_metageneration_not_match.is_some() && self.if_metageneration_not_match == metageneration {
-            return Err(StoreError::Matches("If-Metageneration-Not-Match"));
-        }
-        Ok(())
     }
 }
 
@@ -174,12 +180,12 @@ pub(crate) enum StoreError {
     BucketName(String),
     #[error("Invalid object name: {0}")]
     ObjectName(&'static str),
-    /// A "match" condition failed.
+    /// A condition failed.
     #[error("At least one of the pre-conditions you specified did not hold.")]
     ConditionNotMet(&'static str),
-    /// A "not match" condition failed: for a read that means "you have it already".
+    /// The client that reads has it already.
     #[error("At least one of the pre-conditions you specified did not hold.")]
-    Matches(&'static str),
+    NotModified(&'static str),
     /// The bytes that came are not those that the client meant to send.
     #[error("Provided {what} \"{given}\" doesn't match calculated {what} \"{computed}\".")]
     Checksum { what: &'static str, given: String, computed: String },

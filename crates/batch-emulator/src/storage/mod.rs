@@ -19,7 +19,7 @@ mod spool;
 mod upload;
 mod uploads;
 
-pub(crate) use meta::{Attributes, BucketMeta, ObjectMeta, Preconditions, StoreError};
+pub(crate) use meta::{Attributes, ObjectMeta, Preconditions, StoreError};
 pub(crate) use objects::{ObjectWriter, Objects, ReadSeek};
 
 use axum::Router;
@@ -177,10 +177,8 @@ async fn dispatch(storage: Storage, call: Call, body: Body) -> Result<Response, 
             _ => Err(unknown(&call)),
         };
     }
-    let below = match &segments[..] {
-        ["download", "storage", "v1", rest @ ..] | ["storage", "v1", rest @ ..] => rest,
-        rest => rest,
-    };
+    let below = segments.strip_prefix(&["download"]).unwrap_or(&segments);
+    let below = below.strip_prefix(&["storage", "v1"]).unwrap_or(below);
     match below {
         ["b"] | ["b", ""] => match method {
             Method::GET => bucket_calls::list(call).await,

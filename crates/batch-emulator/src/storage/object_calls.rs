@@ -28,7 +28,7 @@ pub(super) async fn get(call: Call, name: Name) -> Result<Response, ApiError> {
     let (generation, preconditions) = (call.generation()?, call.preconditions()?);
     let objects = call.context.objects.clone();
     let meta = blocking(move || objects.meta(&name.bucket, &name.object, generation)).await?;
-    preconditions.check(Some(&meta))?;
+    preconditions.check_read(meta.generation, meta.metageneration)?;
     call.check_etag(&meta.etag())?;
     Ok(reply(&call, &meta))
 }

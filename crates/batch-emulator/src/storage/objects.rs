@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::disk::Disk;
 use super::meta::{Attributes, BucketMeta, ObjectMeta, Preconditions, StoreError};
-use super::spool::{Spool, Spooled, SpooledBody};
+use super::spool::{Spool, Spooled, SpooledBody, remove};
 use crate::Clock;
 use crate::clock::timestamp;
 
@@ -31,6 +32,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     disk: Option<Disk>,
     state: Mutex<State>,
+    /// Dropped after the others, when the directory is free again.
+    closed: DropGuard,
 }
 
 #[derive(Default)]
@@ -71,7 +74,17 @@ impl Objects {
                 state.buckets.insert(bucket.meta.name.clone(), bucket);
             }
         }
-        Ok(Objects(Arc::new(Inner { clock, disk, state: Mutex::new(state) })))
+        Ok(Objects(Arc::new(Inner {
+            clock,
+            disk,
+            state: Mutex::new(state),
+            closed: CancellationToken::new().drop_guard(),
+        })))
+    }
+
+    /// A token that is cancelled when the last clone is gone and the directory is free.
+    pub(crate) fn closed(&self) -> CancellationToken {
+        self.0.closed.token().clone()
     }
 
     /// Makes a bucket without settings.
@@ -131,7 +144,7 @@ impl Objects {
     ) -> Result<BucketMeta, StoreError> {
         let mut state = self.state();
         let bucket = bucket_mut(&mut state, name)?;
-        preconditions.check_numbers(0, Some(bucket.meta.metageneration))?;
+        preconditions.check_bucket(&bucket.meta)?;
         let mut meta = bucket.meta.clone();
         change(&mut meta.settings);
         meta.metageneration += 1;
@@ -147,7 +160,7 @@ impl Objects {
     pub(crate) fn delete_bucket(&self, name: &str, preconditions: Preconditions) -> Result<(), StoreError> {
         let mut state = self.state();
         let bucket = bucket_mut(&mut state, name)?;
-        preconditions.check_numbers(0, Some(bucket.meta.metageneration))?;
+        preconditions.check_bucket(&bucket.meta)?;
         if !bucket.objects.is_empty() {
             return Err(StoreError::BucketNotEmpty);
         }
@@ -177,16 +190,7 @@ impl Objects {
     }
 
     /// An object and its bytes, as they are now: a later overwrite or deletion does not
-    /// disturb the reader.
-    pub(crate) fn reader(
-        &self,
-        bucket: &str,
-        name: &str,
-    ) -> Result<(ObjectMeta, Box<dyn ReadSeek + Send>), StoreError> {
-        self.reader_of(bucket, name, None)
-    }
-
-    /// As [`Objects::reader`]; with a generation, only of that one.
+    /// disturb the reader. With a generation, only of that one.
     pub(crate) fn reader_of(
         &self,
         bucket: &str,
@@ -278,25 +282,9 @@ impl Objects {
     /// Makes an object of a finished body, or discards the body.
     pub(super) fn insert(
         &self,
-        bucket: &str,
-        name: &str,
-        spooled: Spooled,
-        attributes: Attributes,
-        components: u32,
-        preconditions: Preconditions,
-    ) -> Result<ObjectMeta, StoreError> {
-        let inserted = self.try_insert(bucket, name, &spooled, attributes, components, preconditions);
-        if inserted.is_err() {
-            spooled.discard();
-        }
-        inserted
-    }
-
-    fn try_insert(
-        &self,
         bucket_name: &str,
         name: &str,
-        spooled: &Spooled,
+        spooled: Spooled,
         attributes: Attributes,
         components: u32,
         preconditions: Preconditions,
@@ -321,11 +309,13 @@ impl Objects {
             updated: now,
             attributes,
         };
-        let body = match (&spooled.body, &self.0.disk) {
-            (SpooledBody::Memory(bytes), _) => Some(bytes.clone()),
-            (SpooledBody::File(path), Some(disk)) => {
-                fs::rename(path, disk.body(&meta))?;
-                disk.save_object(&meta)?;
+        let body = match (spooled.body, &self.0.disk) {
+            (SpooledBody::Memory(bytes), _) => Some(bytes),
+            (SpooledBody::File(file), None) => Some(file.read()?.into()),
+            (SpooledBody::File(file), Some(disk)) => {
+                let body = disk.body(&meta);
+                file.rename(&body)?;
+                disk.save_object(&meta).inspect_err(|_| remove(&body))?;
                 if let Some(before) = before
                     && let Err(error) = disk.remove_object(before)
                 {
@@ -334,7 +324,6 @@ impl Objects {
                 }
                 None
             }
-            (SpooledBody::File(path), None) => Some(fs::read(path)?.into()),
         };
         let object = Object { meta: meta.clone(), body };
         bucket.objects.insert(name.to_owned(), object);

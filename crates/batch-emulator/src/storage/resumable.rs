@@ -128,7 +128,7 @@ fn find(call: &Call, uploads: &Uploads) -> Result<SharedUpload, ApiError> {
 enum Step {
     /// So many bytes are kept.
     Kept(u64),
-    Done(ObjectMeta),
+    Done(Box<ObjectMeta>),
 }
 
 enum Failure {
@@ -152,7 +152,7 @@ fn step(
 ) -> Result<Step, Failure> {
     if let Some(meta) = upload.done() {
         // A client that lost the last reply asks again.
-        return Ok(Step::Done(meta.clone()));
+        return Ok(Step::Done(Box::new(meta.clone())));
     }
     let size = upload.size()?;
     let (first, last, total) = match range {
@@ -210,7 +210,7 @@ fn step(
 
 fn finish(upload: &mut Upload, claims: &Claims) -> Result<Step, Failure> {
     match upload.finish(claims) {
-        Ok(meta) => Ok(Step::Done(meta)),
+        Ok(meta) => Ok(Step::Done(Box::new(meta))),
         Err(error) => Err(Failure::Final(error.into())),
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes on their way in: in memory or in a file, with checksums as they pass.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,10 @@ pub(super) struct Spool {
 #[derive(Debug)]
 enum Place {
     Memory(Vec<u8>),
-    File { file: BufWriter<File>, path: PathBuf, keep: bool },
+    File(BufWriter<File>, Temporary),
 }
 
-/// A finished body with its checksums.
+/// A finished body with its checksums. Dropping it discards the bytes.
 #[derive(Debug)]
 pub(super) struct Spooled {
     pub(super) body: SpooledBody,
@@ -35,8 +35,14 @@ pub(super) struct Spooled {
 #[derive(Debug)]
 pub(super) enum SpooledBody {
     Memory(Bytes),
-    /// A file that the receiver renames to where it belongs.
-    File(PathBuf),
+    File(Temporary),
+}
+
+/// A file that is deleted when this is dropped, unless it was kept or renamed.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    path: PathBuf,
+    keep: bool,
 }
 
 impl Spool {
@@ -48,7 +54,7 @@ impl Spool {
     /// An empty spool in a new file.
     pub(super) fn create(path: PathBuf) -> io::Result<Spool> {
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Spool::new(Place::File { file: BufWriter::new(file), path, keep: false }))
+        Ok(Spool::new(Place::File(BufWriter::new(file), Temporary { path, keep: false })))
     }
 
     /// Goes on with the file of an earlier spool, whose end beyond a multiple of `block`
@@ -69,7 +75,8 @@ impl Spool {
             crc32c = crc32c::crc32c_append(crc32c, &buffer[..n]);
             md5.update(&buffer[..n]);
         }
-        Ok(Spool { place: Place::File { file: BufWriter::new(file), path, keep: false }, size, crc32c, md5 })
+        let place = Place::File(BufWriter::new(file), Temporary { path, keep: false });
+        Ok(Spool { place, size, crc32c, md5 })
     }
 
     fn new(place: Place) -> Spool {
@@ -83,30 +90,20 @@ impl Spool {
 
     /// Leaves the file where it is when this is dropped.
     pub(super) fn keep(mut self) -> Spool {
-        if let Place::File { keep, .. } = &mut self.place {
-            *keep = true;
+        if let Place::File(_, temporary) = &mut self.place {
+            temporary.keep = true;
         }
         self
-    }
-
-    /// Deletes the file when this is dropped.
-    pub(super) fn discard(&mut self) {
-        if let Place::File { keep, .. } = &mut self.place {
-            *keep = false;
-        }
     }
 
     /// Ends the body.
     pub(super) fn finish(mut self) -> io::Result<Spooled> {
         self.flush()?;
-        let body = match &mut self.place {
-            Place::Memory(bytes) => SpooledBody::Memory(std::mem::take(bytes).into()),
-            Place::File { path, keep, .. } => {
-                *keep = true;
-                SpooledBody::File(path.clone())
-            }
+        let body = match self.place {
+            Place::Memory(bytes) => SpooledBody::Memory(bytes.into()),
+            Place::File(_, temporary) => SpooledBody::File(temporary),
         };
-        Ok(Spooled { body, size: self.size, crc32c: self.crc32c, md5: std::mem::take(&mut self.md5).finalize().into() })
+        Ok(Spooled { body, size: self.size, crc32c: self.crc32c, md5: self.md5.finalize().into() })
     }
 }
 
@@ -114,7 +111,7 @@ impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = match &mut self.place {
             Place::Memory(buffer) => buffer.write(bytes)?,
-            Place::File { file, .. } => file.write(bytes)?,
+            Place::File(file, _) => file.write(bytes)?,
         };
         self.size += n as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..n]);
@@ -125,24 +122,29 @@ impl Write for Spool {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.place {
             Place::Memory(_) => Ok(()),
-            Place::File { file, .. } => file.flush(),
+            Place::File(file, _) => file.flush(),
         }
     }
 }
 
-impl Drop for Spool {
+impl Temporary {
+    /// Moves the file to where it belongs.
+    pub(super) fn rename(mut self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.path, to)?;
+        self.keep = true;
+        Ok(())
+    }
+
+    /// Reads the file.
+    pub(super) fn read(self) -> io::Result<Vec<u8>> {
+        fs::read(&self.path)
+    }
+}
+
+impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Place::File { path, keep: false, .. } = &self.place {
-            remove(path);
-        }
-    }
-}
-
-impl Spooled {
-    /// Deletes the body where it will not be used after all.
-    pub(super) fn discard(&self) {
-        if let SpooledBody::File(path) = &self.body {
-            remove(path);
+        if !self.keep {
+            remove(&self.path);
         }
     }
 }
@@ -150,7 +152,7 @@ impl Spooled {
 /// Deletes a file that nothing refers to any more. Where that fails it is swept when the
 /// directory is opened next.
 pub(super) fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
+    if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(path = %path.display(), %error, "failed to delete a file");

@@ -179,10 +179,7 @@ impl Target {
 
     fn insert(self, plan: Plan, spool: super::spool::Spool) -> Result<ObjectMeta, ApiError> {
         let spooled = spool.finish().map_err(StoreError::from)?;
-        if let Err(error) = plan.claims.check(&spooled) {
-            spooled.discard();
-            return Err(error.into());
-        }
+        plan.claims.check(&spooled)?;
         Ok(self.objects.insert(&self.bucket, &plan.name, spooled, plan.attributes, 0, self.preconditions)?)
     }
 

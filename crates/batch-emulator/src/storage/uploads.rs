@@ -196,10 +196,8 @@ impl Upload {
     pub(super) fn finish(&mut self, claims: &Claims) -> Result<ObjectMeta, StoreError> {
         let spooled = self.take_spool()?.finish()?;
         let session = &self.session;
-        if let Err(error) = session.claims.check(&spooled).and_then(|()| claims.check(&spooled)) {
-            spooled.discard();
-            return Err(error);
-        }
+        session.claims.check(&spooled)?;
+        claims.check(&spooled)?;
         let meta = self.objects.insert(
             &session.bucket,
             &session.name,
@@ -230,9 +228,7 @@ impl Upload {
     }
 
     fn discard(&mut self) {
-        if let Some(mut spool) = self.spool.take() {
-            spool.discard();
-        }
+        self.spool = None;
         for path in ["json", "body"].into_iter().filter_map(|e| self.path(e)) {
             remove(&path);
         }
