@@ -329,6 +329,10 @@ impl HttpClient {
 
     /// The address of a request, checked to be one that the login may be sent to.
     fn url(&self, request: &Request) -> Result<Url> {
+        if let Some(segment) = request.impossible_segment() {
+            return Err(Error::new(Kind::InvalidArgument, &request.doing, &request.resource)
+                .with_source(format!("{segment:?} is no name that a path can hold")));
+        }
         let base = match &request.target {
             Target::Segments(_) => format!("{}{}", self.config.endpoints.base_url(&request.service), request.path()),
             Target::Url(url) => url.clone(),

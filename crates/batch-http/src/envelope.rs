@@ -101,3 +101,30 @@ fn retry_delay(details: &[Value]) -> Option<Duration> {
     let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str())?;
     Duration::try_from_secs_f64(delay.strip_suffix('s')?.parse().ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_beginning_is_a_prefix_within_bounds(text: String, times in 0_usize..500) {
+            let text = text.repeat(times);
+            let kept = beginning(text.as_bytes());
+            prop_assert!(text.starts_with(&kept));
+            prop_assert!(kept.len() <= BODY_KEPT && kept.len() + 4 > text.len().min(BODY_KEPT));
+        }
+
+        #[test]
+        fn every_reply_is_read(bytes: Vec<u8>, status in 100_u16..1000, header in "[ -~]{0,40}") {
+            let status = StatusCode::from_u16(status).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, header.parse().unwrap());
+            let service = service_error(status, &headers, &bytes, SystemTime::UNIX_EPOCH);
+            prop_assert_eq!(service.http_status, status.as_u16());
+            prop_assert!(bytes.is_empty() || service.body.is_some() || service.message.is_some() || service.status.is_some());
+        }
+    }
+}

@@ -59,8 +59,14 @@ fn permission(error: &ServiceError, request: &Request, credentials: &Credentials
     }
     let member = caller(error, credentials);
     match (&request.service, bucket_of(request)) {
-        (Service::Storage, Some(bucket)) => grant_on_bucket(bucket, &member),
-        (Service::Storage, None) => grant_on_project("PROJECT", &member, "roles/storage.objectUser"),
+        (Service::Storage, _) if mentions(error, "storage.buckets.create") => {
+            grant_on_project("PROJECT", &member, "roles/storage.admin")
+        }
+        (Service::Storage, Some(bucket)) if mentions(error, "storage.buckets.get") => {
+            grant_on_bucket(bucket, &member, "roles/storage.legacyBucketReader")
+        }
+        (Service::Storage, Some(bucket)) => grant_on_bucket(bucket, &member, OBJECT_USER),
+        (Service::Storage, None) => grant_on_project("PROJECT", &member, OBJECT_USER),
         (Service::BigQuery, _) => {
             grant_on_project(project_of(request).unwrap_or("PROJECT"), &member, "roles/bigquery.user")
         }
@@ -91,9 +97,10 @@ fn not_found(error: &ServiceError, request: &Request) -> Option<String> {
     }
 }
 
-/// The command that lets `member` read and write the objects of a bucket.
-pub(crate) fn grant_on_bucket(bucket: &str, member: &str) -> String {
-    let role = "roles/storage.objectUser";
+/// The role that reads, writes, lists and deletes objects.
+const OBJECT_USER: &str = "roles/storage.objectUser";
+
+fn grant_on_bucket(bucket: &str, member: &str, role: &str) -> String {
     format!(
         "grant the role {role}: `gcloud storage buckets add-iam-policy-binding gs://{bucket} --member={member} \
          --role={role}`"
@@ -118,7 +125,7 @@ fn grant_on_project(project: &str, member: &str, role: &str) -> String {
 #[must_use]
 pub fn bucket_grant(message: &str, bucket: &str) -> Option<String> {
     let member = member_in(message)?;
-    is_plain(bucket).then(|| grant_on_bucket(bucket, &member))
+    is_plain(bucket).then(|| grant_on_bucket(bucket, &member, OBJECT_USER))
 }
 
 /// Who was refused, as a member of a policy: whom the service names, or whom the credentials name.

@@ -158,6 +158,13 @@ impl Request {
         }
     }
 
+    /// A segment that a URL cannot have: an empty one, or one that means the folder itself or the one
+    /// above. What is below it would be something else, a bucket in place of its object.
+    pub(crate) fn impossible_segment(&self) -> Option<&str> {
+        let Target::Segments(segments) = &self.target else { return None };
+        segments.iter().map(String::as_str).find(|segment| matches!(*segment, "" | "." | ".."))
+    }
+
     /// The segment that comes after the segment `collection`: the bucket after `b`.
     pub(crate) fn segment_after(&self, collection: &str) -> Option<&str> {
         let Target::Segments(segments) = &self.target else { return None };
@@ -172,7 +179,19 @@ fn encode(segment: &str) -> std::borrow::Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_segment_comes_back_as_it_was_and_is_one(segment: String) {
+            let encoded = encode(&segment).into_owned();
+            prop_assert!(!encoded.contains(['/', '?', '#', ' ']));
+            let decoded = percent_encoding::percent_decode_str(&encoded).decode_utf8().unwrap();
+            prop_assert_eq!(decoded, segment);
+        }
+    }
 
     #[test]
     fn each_segment_is_encoded_by_itself() {

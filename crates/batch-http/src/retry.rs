@@ -67,7 +67,24 @@ impl RetryPolicy {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_longer_than_the_cap_nor_shorter_than_what_was_asked(
+            attempt: u32, asked in proptest::option::of(0_u64..100), jitter in 0.0..=1.0,
+            factor in 0.0..1e9, initial in 0_u64..1_000_000,
+        ) {
+            let initial = Duration::from_millis(initial);
+            let policy = RetryPolicy { max_attempts: u32::MAX, initial, factor, ..RetryPolicy::default() };
+            let asked = asked.map(Duration::from_secs);
+            if let Some(wait) = policy.wait(attempt, Duration::ZERO, asked, jitter) {
+                prop_assert!(wait <= policy.max_wait && wait >= asked.unwrap_or_default());
+            }
+        }
+    }
 
     const NONE: Duration = Duration::ZERO;
 

@@ -117,7 +117,7 @@ impl Login {
         };
         token.map(|token| access_token(&token)).map_err(|error| {
             let transient = is_transient(&error);
-            LoginError::new(self, chain(&error), transient)
+            LoginError { unclear: is_unclear(&error), ..LoginError::new(self, chain(&error), transient) }
         })
     }
 }
@@ -182,6 +182,12 @@ fn is_transient(error: &gcp_auth::Error) -> bool {
     }
 }
 
+/// Whether the library does not tell a refusal from a token server that is down: it logs the reply,
+/// and returns these words for both.
+fn is_unclear(error: &gcp_auth::Error) -> bool {
+    matches!(error, gcp_auth::Error::Str(what) if what.contains("token request failed"))
+}
+
 /// A chain of causes in one line, without what libraries say twice.
 pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
@@ -202,6 +208,7 @@ pub(crate) struct LoginError {
     login: String,
     why: String,
     transient: bool,
+    unclear: bool,
     hint: Option<&'static str>,
 }
 
@@ -220,7 +227,13 @@ impl LoginError {
             #[cfg(feature = "google-auth")]
             Login::Google(_) => Some(LOGIN_AGAIN),
         };
-        Self { login: login.to_string(), why, transient, hint }
+        Self { login: login.to_string(), why, transient, unclear: false, hint }
+    }
+
+    /// The same failure of a login that has worked before: where it is unclear what it was, an outage
+    /// is likelier than a key that was withdrawn, and a long wait goes on.
+    pub(super) fn of_a_good_login(self) -> Self {
+        if self.unclear { Self { transient: true, hint: None, ..self } } else { self }
     }
 
     pub(crate) fn is_transient(&self) -> bool {

@@ -89,8 +89,8 @@ impl Credentials {
         Self::of(Login::Static(Secret::new(token.into())), None, None)
     }
 
-    /// Tokens from a function of the caller's, called whenever a new one is needed. `name` is what
-    /// messages call it.
+    /// Tokens from a function of the caller's, called whenever a new one is needed; an error of it ends
+    /// the call that needed the token. `name` is what messages call it.
     #[must_use]
     pub fn from_fn<F, T, E>(name: impl Into<String>, fetch: F) -> Self
     where
@@ -205,8 +205,12 @@ impl Credentials {
                 state.current = Some(token.clone());
                 Ok(Some(token))
             }
-            // The old one is good for some seconds yet.
-            Err(error) => self.current(now, refused).map(Some).ok_or(error),
+            Err(error) => match self.current(now, refused) {
+                // The old one is good for some seconds yet.
+                Some(token) => Ok(Some(token)),
+                None if self.lock().current.is_some() => Err(error.of_a_good_login()),
+                None => Err(error),
+            },
         }
     }
 

@@ -1,9 +1,9 @@
 //! Which login is found where.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use batch_backend::{Kind, Result};
-use batch_http::{Credentials, Endpoints, HttpClient, Service};
+use batch_http::{Credentials, Endpoints, HttpClient, HttpConfig, RetryPolicy, Service, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -78,6 +78,32 @@ async fn a_service_accounts_key_logs_in() {
     assert_eq!(server.headers("authorization"), bearers);
     let asked = &tokens.requests()[0];
     assert!(asked.contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_token_server_that_is_down_is_no_refusal_of_a_key_that_has_worked() {
+    let down = || (0..5).map(|_| reply(503, "", "down"));
+    let first = ok(r#"{"access_token":"t","expires_in":1,"token_type":"Bearer"}"#);
+    let (clock, dir) = (TestClock::new(), TempDir::new().unwrap());
+    // The library asks five times by itself, in less than a second.
+    for (replies, kind) in [
+        (down().collect::<Vec<_>>(), Kind::Unauthenticated),
+        (std::iter::once(first).chain(down()).collect(), Kind::Unavailable),
+    ] {
+        let has_worked = replies.len() > 5;
+        let tokens = Server::start(replies).await;
+        let path = write(dir.path(), "key.json", &service_account(&format!("{}/token", tokens.url)));
+        let credentials = discover(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)]).await.unwrap();
+        // The library's tokens expire by the time of day.
+        let config = HttpConfig { clock: Arc::new(SystemClock), ..config("http://127.0.0.1:1", credentials, &clock) };
+        let http = HttpClient::new(HttpConfig { retry: RetryPolicy::never(), ..config }).unwrap();
+        if has_worked {
+            let refused = http.send(&get()).await.unwrap_err();
+            assert!(refused.hint().unwrap().contains("is the emulator running?"), "the token is there: {refused:?}");
+        }
+        let error = http.send(&get()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{}", told(&error));
+    }
 }
 
 #[tokio::test]

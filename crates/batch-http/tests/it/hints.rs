@@ -33,10 +33,13 @@ async fn a_missing_permission_names_the_role_and_the_command() {
     let storage = hint(login(), Service::Storage, OBJECT, 403, &envelope(403, EMAIL)).await;
     let agent = "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com does not have storage.objects.get access.";
     let agent = hint(login(), Service::Storage, OBJECT, 403, &envelope(403, agent)).await;
-    insta::assert_snapshot!([vertex_hint, storage, agent].join("\n"), @r"
+    let bucket = "ann@example.com does not have storage.buckets.get access to the Google Cloud Storage bucket.";
+    let bucket = hint(login(), Service::Storage, "storage/v1/b/news", 403, &envelope(403, bucket)).await;
+    insta::assert_snapshot!([vertex_hint, storage, agent, bucket].join("\n"), @r"
     grant the role roles/aiplatform.user: `gcloud projects add-iam-policy-binding my-project --member=user:YOUR_EMAIL --role=roles/aiplatform.user`
     grant the role roles/storage.objectUser: `gcloud storage buckets add-iam-policy-binding gs://news --member=user:ann@example.com --role=roles/storage.objectUser`
     grant the role roles/storage.objectUser: `gcloud storage buckets add-iam-policy-binding gs://news --member=serviceAccount:service-7@gcp-sa-aiplatform.iam.gserviceaccount.com --role=roles/storage.objectUser`
+    grant the role roles/storage.legacyBucketReader: `gcloud storage buckets add-iam-policy-binding gs://news --member=user:ann@example.com --role=roles/storage.legacyBucketReader`
     ");
 }
 

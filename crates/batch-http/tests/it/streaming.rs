@@ -53,6 +53,17 @@ async fn a_call_is_sent_as_it_was_described() {
 }
 
 #[tokio::test]
+async fn a_name_that_would_lead_elsewhere_is_not_sent() {
+    let (clock, server) = (TestClock::new(), Server::start([ok("")]).await);
+    for name in ["", ".", ".."] {
+        let request = Request::delete(Service::Storage, ["storage", "v1", "b", "news", "o", name]);
+        let error = client(&server.url, &clock).send(&request).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidArgument, "{name:?}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_reply_that_is_not_what_it_should_be_is_quoted() {
     let (clock, server) = (TestClock::new(), Server::start([ok("<html>hello</html>")]).await);
     let response = client(&server.url, &clock).send(&get()).await.unwrap();
