@@ -8,39 +8,39 @@ use tokio::net::TcpStream;
 
 /// A reply as it came.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
     /// The value of a header, by its name in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then_some(value.trim())
         })
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The JSON of a reply that has to be 200.
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
     }
 
     /// The code, status and message of an error, after a look at its envelope.
     #[track_caller]
-    pub fn error(&self) -> (u16, String, String) {
+    pub(crate) fn error(&self) -> (u16, String, String) {
         let json = self.json();
         let error = &json["error"];
         assert_eq!(error["code"], self.status, "{json}");
@@ -50,7 +50,7 @@ impl Reply {
 }
 
 /// Sends one request on a connection of its own. HTTP/1.0, so that the reply comes whole.
-pub async fn send(url: &str, method: &str, path: &str, body: Option<&[u8]>) -> io::Result<Reply> {
+pub(crate) async fn send(url: &str, method: &str, path: &str, body: Option<&[u8]>) -> io::Result<Reply> {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await?;
     let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
