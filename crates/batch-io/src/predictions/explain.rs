@@ -106,7 +106,7 @@ impl Explanation {
             finish_reason: reading.finish_reason.as_deref().map(str::to_owned),
             usage: reading.usage,
             model_version: reading.model_version.as_deref().map(str::to_owned),
-            cause: reading.cause.clone(),
+            cause: reading.cause,
             status: text(prediction.status),
             processed_time: text(prediction.processed_time),
             request: text(request),

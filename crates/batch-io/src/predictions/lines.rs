@@ -218,11 +218,6 @@ fn without_line_end(line: &[u8]) -> &[u8] {
 }
 
 impl<'a> Line<'a> {
-    /// A line that was read before and is known to be whole.
-    pub(crate) fn whole(file: &'a str, number: u64, byte: u64, bytes: &'a [u8]) -> Self {
-        Self { file, number, byte, bytes, end: LineEnd::Newline }
-    }
-
     /// Its number in the file, from 1; blank lines count.
     pub fn number(&self) -> u64 {
         self.number

@@ -13,7 +13,9 @@ mod status;
 mod usage;
 
 pub use explain::Explanation;
+pub(crate) use explain::key_text;
 pub use format::AnswerFormat;
+pub(crate) use format::Formats;
 pub use lines::{Line, PredictionLines};
 pub use prediction::Prediction;
 pub use problem::{Problem, ProblemKind};

@@ -1,0 +1,113 @@
+//! The columns of the results.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::predictions::{AnswerFormat, Reading};
+use crate::table::Columns;
+
+/// The columns that every result has behind the input's, in this order.
+pub(super) const OURS: [&str; 8] = [
+    "outcome",
+    "answer",
+    "detail",
+    "finish_reason",
+    "prompt_tokens",
+    "candidates_tokens",
+    "thoughts_tokens",
+    "total_tokens",
+];
+
+/// More fields than this, and free-form keys were taken for fields: no column is made of
+/// them then.
+const MOST_FIELDS: usize = 1_000;
+
+/// The fields that answers have, gathered before the first result is written.
+///
+/// What comes out depends on which there are and not on the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct FieldNames {
+    /// Of the format that was given, or of our own requests.
+    first: Vec<String>,
+    /// Of each schema that was met in an echo.
+    schemas: BTreeSet<Vec<String>>,
+    /// Of answers that no schema describes.
+    free: BTreeSet<String>,
+    too_many: bool,
+}
+
+impl FieldNames {
+    pub(super) fn put_first(&mut self, format: &AnswerFormat) {
+        self.first = format.fields().unwrap_or_default().into_iter().map(str::to_owned).collect();
+    }
+
+    /// Whether the format says which fields there are; notes them if so.
+    pub(super) fn add_format(&mut self, format: &AnswerFormat) -> bool {
+        let Some(fields) = format.fields() else { return false };
+        let is_known = fields.is_empty() || self.schemas.iter().any(|schema| *schema == fields);
+        if !is_known && self.schemas.len() < MOST_FIELDS {
+            self.schemas.insert(fields.into_iter().map(str::to_owned).collect());
+        }
+        true
+    }
+
+    pub(super) fn add_answer(&mut self, reading: &Reading<'_>) {
+        for (name, _) in reading.fields() {
+            if self.too_many || self.free.contains(name) {
+                continue;
+            }
+            self.free.insert(name.to_owned());
+            self.too_many = MOST_FIELDS < self.free.len();
+        }
+    }
+
+    /// Whether there were so many that no columns are made of those no schema names.
+    pub(super) fn too_many(&self) -> bool {
+        self.too_many
+    }
+
+    fn into_names(self) -> Vec<String> {
+        let free = if self.too_many { BTreeSet::new() } else { self.free };
+        let mut seen = HashSet::new();
+        let all = self.first.into_iter().chain(self.schemas.into_iter().flatten()).chain(free);
+        // A column needs a name; the value of a field without one is in the answer.
+        all.filter(|name| !name.is_empty() && seen.insert(name.clone())).collect()
+    }
+}
+
+/// The names of the columns that the join adds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout {
+    /// Named like [`OURS`], with the prefix.
+    pub(super) ours: Vec<String>,
+    /// Each field's name, and its column's.
+    pub(super) fields: Vec<(String, String)>,
+}
+
+impl Layout {
+    pub(super) fn new(input: &Columns, file: &str, fields: FieldNames, ours: &str, field: &str) -> Result<Self> {
+        let clash = |name: &str| Position::file(file).column(name);
+        let layout = Self {
+            ours: OURS.iter().map(|name| format!("{ours}{name}")).collect(),
+            fields: fields.into_names().into_iter().map(|name| (name.clone(), format!("{field}{name}"))).collect(),
+        };
+        if let Some(name) = layout.ours.iter().find(|name| input.position(name).is_some()) {
+            return Err(Error::new(ErrorKind::Setting, format!("the input has a column {name:?}, and so have the results"))
+                .at(clash(name))
+                .with_hint("set column_prefix, such as \"batch_\": it goes in front of the names of the columns that the join adds"));
+        }
+        for (name, column) in &layout.fields {
+            let holder = if input.position(column).is_some() {
+                "the input has a column of that name"
+            } else if layout.ours.contains(column) {
+                "the results have a column of that name anyway"
+            } else {
+                continue;
+            };
+            return Err(Error::new(ErrorKind::Setting, format!("the answers have a field {name:?}, and {holder}"))
+                .at(clash(column))
+                .with_hint("set field_prefix, such as \"answer_\": it goes in front of the names of the columns that are made of the answers' fields"));
+        }
+        Ok(layout)
+    }
+}

@@ -1,0 +1,221 @@
+//! The predictions files: read through once, then looked into line by line.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use memchr::memchr_iter;
+
+use super::index::{Entry, Place};
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::predictions::{Prediction, PredictionLines};
+
+/// A predictions file, under the name by which results and errors call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PredictionFile {
+    name: String,
+    path: PathBuf,
+}
+
+impl PredictionFile {
+    /// A file that is called by another name than its path, such as the URI it was
+    /// downloaded from.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), path: path.into() }
+    }
+
+    /// What results and errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its lines, from the beginning.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if it cannot be opened.
+    pub fn lines(&self) -> Result<PredictionLines<File>> {
+        Ok(PredictionLines::new(self.open()?, &self.name))
+    }
+
+    fn open(&self) -> Result<File> {
+        File::open(&self.path).map_err(|error| Error::io("opening failed", error).at(Position::file(&self.name)))
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for PredictionFile {
+    /// Called by its path.
+    fn from(path: P) -> Self {
+        let path = path.into();
+        Self { name: path.display().to_string(), path }
+    }
+}
+
+/// Few enough for any limit on open files; a job writes one file, or a shard for many
+/// thousand rows.
+const MOST_OPEN: usize = 64;
+
+/// Read at once where lines are read in the order of the file.
+const WINDOW: usize = 256 * 1024;
+
+/// Lines that are skipped forward over no more than this are read in the file's order.
+const NEAR: u64 = 32 * 1024;
+
+/// Random access to the lines of several files.
+#[derive(Debug)]
+pub(super) struct FileSet {
+    files: Vec<PredictionFile>,
+    /// The newest last.
+    open: Vec<(usize, File)>,
+    /// The bytes of a file that were read last: which file, and from where.
+    window: Vec<u8>,
+    window_file: usize,
+    window_byte: u64,
+}
+
+impl FileSet {
+    pub(super) fn new(files: Vec<PredictionFile>) -> Result<Self> {
+        if Place::MOST_FILES < files.len() {
+            return Err(Error::new(ErrorKind::Setting, format!("{} predictions files", files.len()))
+                .with_hint(format!("at most {} are read at once; put them together first", Place::MOST_FILES)));
+        }
+        Ok(Self { files, open: Vec::new(), window: Vec::new(), window_file: usize::MAX, window_byte: 0 })
+    }
+
+    pub(super) fn files(&self) -> &[PredictionFile] {
+        &self.files
+    }
+
+    pub(super) fn name(&self, place: Place) -> &str {
+        self.files.get(place.file()).map_or("", PredictionFile::name)
+    }
+
+    /// The prediction of an entry, which was one when the file was read through, and the
+    /// name of its file.
+    pub(super) fn prediction(&mut self, entry: &Entry) -> Result<(Prediction<'_>, &str)> {
+        let place = entry.place();
+        let range = match self.load(place, entry.length as usize) {
+            Ok(range) => range,
+            Err(error) => return Err(self.error_at(place, error)),
+        };
+        let bytes = &self.window[range];
+        let name = self.name(place);
+        let changed = |source: Box<dyn std::error::Error + Send + Sync>| {
+            Error::new(ErrorKind::Json, "the file was changed while it was read")
+                .at(Position::file(name).byte(place.byte()))
+                .caused_by(source)
+        };
+        let text = std::str::from_utf8(bytes).map_err(|error| changed(error.into()))?;
+        let prediction = Prediction::parse(text).map_err(|error| changed(error.into()))?;
+        Ok((prediction, name))
+    }
+
+    /// The number of the line that begins at a place, from 1.
+    pub(super) fn line_number(&mut self, place: Place) -> Result<u64> {
+        self.count_lines(place).map_err(|error| self.error_at(place, error))
+    }
+
+    fn error_at(&self, place: Place, error: io::Error) -> Error {
+        Error::io("reading failed", error).at(Position::file(self.name(place)).byte(place.byte()))
+    }
+
+    /// Where in the window the bytes lie, once they are in it.
+    fn load(&mut self, place: Place, length: usize) -> io::Result<std::ops::Range<usize>> {
+        let (file, byte) = (place.file(), place.byte());
+        let behind = if file == self.window_file { byte.checked_sub(self.window_byte) } else { None };
+        let start = behind.and_then(|behind| usize::try_from(behind).ok());
+        if let Some(start) = start
+            && start + length <= self.window.len()
+        {
+            return Ok(start..start + length);
+        }
+        let in_order = behind.is_some_and(|behind| behind <= self.window.len() as u64 + NEAR);
+        let wanted = if in_order { length.max(WINDOW) } else { length };
+        self.window_file = usize::MAX;
+        self.window.clear();
+        let handle = open(&self.files, &mut self.open, file)?;
+        handle.seek(SeekFrom::Start(byte))?;
+        handle.take(wanted as u64).read_to_end(&mut self.window)?;
+        if self.window.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        (self.window_file, self.window_byte) = (file, byte);
+        Ok(0..length)
+    }
+
+    fn count_lines(&mut self, place: Place) -> io::Result<u64> {
+        let handle = open(&self.files, &mut self.open, place.file())?;
+        handle.seek(SeekFrom::Start(0))?;
+        let mut rest = handle.take(place.byte());
+        let mut chunk = vec![0; WINDOW];
+        let mut lines = 1;
+        loop {
+            match rest.read(&mut chunk) {
+                Ok(0) => return Ok(lines),
+                Ok(count) => lines += memchr_iter(b'\n', &chunk[..count]).count() as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The file's handle; the one that was not asked for the longest is closed for it.
+fn open<'a>(files: &[PredictionFile], open: &'a mut Vec<(usize, File)>, file: usize) -> io::Result<&'a mut File> {
+    let found = match open.iter().rposition(|(number, _)| *number == file) {
+        Some(found) => open.remove(found),
+        None => {
+            let path = files.get(file).map_or(Path::new(""), PredictionFile::path);
+            (file, File::open(path)?)
+        }
+    };
+    if MOST_OPEN <= open.len() {
+        open.remove(0);
+    }
+    open.push(found);
+    let last = open.len() - 1;
+    Ok(&mut open[last].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::identity::Hash96;
+    use super::*;
+
+    #[test]
+    fn lines_are_found_in_any_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        let mut entries = Vec::new();
+        for number in 0..3 {
+            let path = directory.path().join(format!("{number}.jsonl"));
+            let mut file = File::create(&path).unwrap();
+            let mut byte = 0;
+            for line in 0..500_u64 {
+                let text = format!("{{\"key\":\"{number}-{line}\",\"pad\":\"{}\"}}\n", "x".repeat(1000));
+                file.write_all(text.as_bytes()).unwrap();
+                let place = Place::new(number, byte).unwrap();
+                let length = u32::try_from(text.len() - 1).unwrap();
+                entries.push((number, line, Entry::new(Hash96::NONE, place, length)));
+                byte += text.len() as u64;
+            }
+            files.push(PredictionFile::from(path));
+        }
+        let mut set = FileSet::new(files).unwrap();
+        let mut check = |(number, line, entry): &(usize, u64, Entry)| {
+            let key = set.prediction(entry).unwrap().0.key().unwrap().get().to_owned();
+            assert_eq!(key, format!("\"{number}-{line}\""));
+        };
+        entries.iter().for_each(&mut check);
+        entries.iter().rev().step_by(7).for_each(&mut check);
+        entries.iter().skip(3).step_by(11).for_each(&mut check);
+        let (_, line, entry) = entries[1234];
+        assert_eq!(set.line_number(entry.place()).unwrap(), line + 1);
+    }
+}

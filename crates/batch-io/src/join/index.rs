@@ -1,0 +1,181 @@
+//! The index: where the prediction of a key lies, in 24 bytes a prediction.
+
+use std::ops::Range;
+
+use super::identity::Hash96;
+
+/// Where a prediction line lies.
+///
+/// The file's number takes 16 bits and the offset 48 (281 TB): ordered as a number, places
+/// are ordered by file, then offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(u64);
+
+impl Place {
+    pub(super) const MOST_FILES: usize = 1 << 16;
+
+    /// `None` where the numbers are too large, which no real file makes them.
+    pub(super) fn new(file: usize, byte: u64) -> Option<Self> {
+        (file < Self::MOST_FILES && byte < 1 << 48).then_some(Self((file as u64) << 48 | byte))
+    }
+
+    pub(super) fn file(self) -> usize {
+        // The upper 16 bits fit.
+        usize::try_from(self.0 >> 48).unwrap_or_default()
+    }
+
+    pub(super) fn byte(self) -> u64 {
+        self.0 & ((1 << 48) - 1)
+    }
+}
+
+/// One prediction line: its key's hash, where it begins, and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    high: u64,
+    place: Place,
+    low: u32,
+    pub(super) length: u32,
+}
+
+impl Entry {
+    pub(super) fn new(hash: Hash96, place: Place, length: u32) -> Self {
+        Self { high: hash.high, low: hash.low, place, length }
+    }
+
+    pub(super) fn hash(&self) -> Hash96 {
+        Hash96 { high: self.high, low: self.low }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+}
+
+/// Names an entry of the index.
+pub(super) type EntryId = u32;
+
+/// All predictions, sorted by hash and then by place, and which of them are taken.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: Vec<Entry>,
+    taken: Vec<u64>,
+    /// Where the entries begin whose hash begins with these bits, so that a look-up goes
+    /// through a handful of them instead of halving them all.
+    starts: Vec<u32>,
+    prefix_bits: u32,
+}
+
+impl Index {
+    /// As many entries as an [`EntryId`] can name, less the one that stands for none.
+    pub(super) const MOST: usize = u32::MAX as usize - 1;
+
+    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+        debug_assert!(entries.len() <= Self::MOST);
+        entries.sort_unstable_by_key(|entry| (entry.hash(), entry.place));
+        // About 8 entries to a prefix, and no more than a quarter of a megabyte for all.
+        let prefix_bits = (entries.len() / 8).max(1).ilog2().min(16);
+        let mut starts = Vec::with_capacity((1 << prefix_bits) + 1);
+        for (place, entry) in entries.iter().enumerate() {
+            let prefix = prefix(entry.high, prefix_bits);
+            while starts.len() <= prefix {
+                starts.push(id(place));
+            }
+        }
+        starts.resize((1 << prefix_bits) + 1, id(entries.len()));
+        let taken = vec![0; entries.len().div_ceil(64)];
+        Self { entries, taken, starts, prefix_bits }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn entry(&self, id: EntryId) -> &Entry {
+        &self.entries[id as usize]
+    }
+
+    /// The entries of a hash, in the order of their places; empty if there are none.
+    pub(super) fn group(&self, hash: Hash96) -> Range<EntryId> {
+        if hash == Hash96::NONE {
+            return 0..0;
+        }
+        let prefix = prefix(hash.high, self.prefix_bits);
+        let (start, end) = (self.starts[prefix], self.starts[prefix + 1]);
+        let slice = &self.entries[start as usize..end as usize];
+        let first = start + id(slice.partition_point(|entry| entry.hash() < hash));
+        let last = start + id(slice.partition_point(|entry| entry.hash() <= hash));
+        first..last
+    }
+
+    pub(super) fn take(&mut self, entry: EntryId) {
+        self.taken[entry as usize / 64] |= 1 << (entry % 64);
+    }
+
+    pub(super) fn is_taken(&self, entry: EntryId) -> bool {
+        self.taken[entry as usize / 64] & 1 << (entry % 64) != 0
+    }
+
+    /// The entries that are not taken, in the order of their places.
+    pub(super) fn left(&self) -> Vec<EntryId> {
+        let mut left: Vec<_> = (0..id(self.len())).filter(|&entry| !self.is_taken(entry)).collect();
+        left.sort_unstable_by_key(|&entry| self.entry(entry).place);
+        left
+    }
+}
+
+fn prefix(high: u64, bits: u32) -> usize {
+    // At most 16 bits.
+    usize::try_from(high.checked_shr(64 - bits).unwrap_or(0)).unwrap_or_default()
+}
+
+/// There are never more than [`Index::MOST`].
+fn id(place: usize) -> EntryId {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_of_24_bytes() {
+        assert_eq!(size_of::<Entry>(), 24);
+    }
+
+    #[test]
+    fn every_key_is_found_with_all_its_places_in_order() {
+        for count in [0_u64, 1, 7, 100, 5_000] {
+            // Each third key three times, far apart.
+            let entries = (0..count).rev().map(|number| {
+                let key = if number % 3 == 0 { number % 9 } else { number };
+                let hash = Hash96::exact(&format!("r{key}"));
+                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), 10)
+            });
+            let index = Index::new(entries.collect());
+            let mut found = 0;
+            for key in 0..count {
+                let group = index.group(Hash96::exact(&format!("r{key}")));
+                let places: Vec<_> = group.clone().map(|entry| index.entry(entry).place()).collect();
+                assert!(places.is_sorted());
+                found += places.len() as u64;
+            }
+            assert_eq!(found, count);
+            assert_eq!(
+                index.group(Hash96::exact("x")),
+                index.group(Hash96::exact("x")).start..index.group(Hash96::exact("x")).start
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_not_left() {
+        let entries = (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), 1));
+        let mut index = Index::new(entries.collect());
+        for entry in (0..130).step_by(2) {
+            index.take(entry);
+        }
+        assert_eq!(index.left(), (0..130).filter(|entry| entry % 2 == 1).collect::<Vec<_>>());
+        assert!(index.group(Hash96::NONE).is_empty());
+    }
+}

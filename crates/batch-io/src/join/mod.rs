@@ -1,0 +1,325 @@
+//! Predictions joined to the records that they answer.
+
+mod columns;
+mod files;
+mod identity;
+mod index;
+mod matches;
+mod pass;
+mod predictions;
+mod row;
+mod scan;
+mod summary;
+mod write;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+pub use files::PredictionFile;
+pub use row::{Found, JoinedRow, Way};
+pub use summary::{Example, JoinSummary, Listed, OutcomeCounts, Unmatched, WayCounts};
+
+use crate::error::{Error, Position, Result};
+use crate::key::{KeySpec, Keys};
+use crate::predictions::{AnswerFormat, Formats};
+use crate::table::{Table, TableFormat};
+use crate::template::Template;
+use columns::{FieldNames, Layout};
+use files::FileSet;
+use index::Index;
+use matches::{Matches, State, read_request_line};
+use pass::{Pass, Skip};
+use predictions::Predictions;
+use scan::Scan;
+use write::ResultWriter;
+
+/// Joins predictions to the records of a table and writes a row of results for each record,
+/// in the table's order.
+///
+/// A row has the record's own values, then `outcome`, `answer`, `detail`, `finish_reason`,
+/// `prompt_tokens`, `candidates_tokens`, `thoughts_tokens` and `total_tokens`, then one
+/// column for each field of answers that are JSON objects: in the schema's order where
+/// there is one, else in alphabetical order, so that the order in which predictions arrive
+/// never shows. In CSV whatever is not there is an empty cell, in JSONL it is null.
+///
+/// A prediction is found to be a record's by its [key](Self::key), as it is or as the
+/// service may have retyped it; what is left then by a [label](Self::label), and what is
+/// left then by the [request](Self::requests) itself.
+///
+/// The predictions are read twice, and in between only where each of them lies is kept, in
+/// 24 bytes a prediction: the first time from front to end, the second time in the order of
+/// the table. The table is read once where all keys are strings and no other way was asked
+/// for, and otherwise once more for each way.
+///
+/// ```
+/// use batch_io::{Join, Outcome, TableFormat};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = |name: &str| directory.path().join(name);
+/// std::fs::write(path("news.csv"), "body\nfirst\nsecond\n")?;
+/// std::fs::write(path("predictions.jsonl"), concat!(
+///     r#"{"key":"r1","status":"","response":{"candidates":[{"content":{"parts":[{"text":"sport"}]}}]}}"#, "\n",
+///     r#"{"key":"r0","status":"Bad Request: {\"error\": {\"code\": 400, \"message\": \"no\"}}"}"#, "\n",
+/// ))?;
+///
+/// let mut results = Vec::new();
+/// let summary = Join::from_path(path("news.csv"), TableFormat::CSV, [path("predictions.jsonl")])
+///     .run(&mut results, &mut |_row| {})?;
+///
+/// assert_eq!(String::from_utf8(results)?, "\
+/// body,outcome,answer,detail,finish_reason,prompt_tokens,candidates_tokens,thoughts_tokens,total_tokens
+/// first,request_error,,400: no,,,,,
+/// second,answered,sport,,,,,,
+/// ");
+/// assert_eq!(summary.outcomes.get(Outcome::Answered), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct Join<'a> {
+    open: Opener<'a>,
+    files: Vec<PredictionFile>,
+    key: KeySpec,
+    key_member: Option<String>,
+    label: Option<(String, String)>,
+    requests: Option<PathBuf>,
+    format: Option<AnswerFormat>,
+    skip: Option<Box<Skip<'a>>>,
+    output: TableFormat,
+    column_prefix: String,
+    field_prefix: String,
+}
+
+type BoxedTable<'a> = Table<Box<dyn Read + 'a>>;
+type Opener<'a> = Box<dyn FnMut() -> Result<BoxedTable<'a>> + 'a>;
+
+impl fmt::Debug for Join<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Join").field("files", &self.files).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Join<'a> {
+    /// Joins to the table that `open` opens. It is asked for the table anew for each pass,
+    /// and it must be the same each time.
+    pub fn new<F>(open: F, predictions: impl IntoIterator<Item = impl Into<PredictionFile>>) -> Self
+    where
+        F: FnMut() -> Result<Table<Box<dyn Read + 'a>>> + 'a,
+    {
+        Self {
+            open: Box::new(open),
+            files: predictions.into_iter().map(Into::into).collect(),
+            key: KeySpec::Index,
+            key_member: None,
+            label: None,
+            requests: None,
+            format: None,
+            skip: None,
+            output: TableFormat::CSV,
+            column_prefix: String::new(),
+            field_prefix: String::new(),
+        }
+    }
+
+    /// Joins to the table in a file.
+    pub fn from_path(
+        input: impl Into<PathBuf>,
+        format: TableFormat,
+        predictions: impl IntoIterator<Item = impl Into<PredictionFile>>,
+    ) -> Self {
+        let input = input.into();
+        Self::new(move || open_table(&input, format), predictions)
+    }
+
+    /// Where the records' keys come from; by the same rule as when the requests were built.
+    /// By default from the index.
+    pub fn key(mut self, key: KeySpec) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// The member of a prediction line that holds the key. By default the first of `key`,
+    /// `id` and `custom_id` that a line has.
+    pub fn key_member(mut self, name: impl Into<String>) -> Self {
+        self.key_member = Some(name.into());
+        self
+    }
+
+    /// Also joins by a label of the echoed request: its name, and the template that makes
+    /// its value of a record. A label that several records share tells nothing.
+    pub fn label(mut self, name: impl Into<String>, template: impl Into<String>) -> Self {
+        self.label = Some((name.into(), template.into()));
+        self
+    }
+
+    /// Also joins by the echoed request in its [canonical form](crate::canonical_request),
+    /// against the request lines that were built of this table. Equal requests share their
+    /// predictions, one each.
+    ///
+    /// The first line also says what form of answer was asked for, where a prediction has
+    /// no echo, and in which order the fields of its schema come.
+    pub fn requests(mut self, path: impl Into<PathBuf>) -> Self {
+        self.requests = Some(path.into());
+        self
+    }
+
+    /// The form of answer that all requests asked for. Without it each prediction's echoed
+    /// request tells, which takes time to look into.
+    pub fn answer_format(mut self, format: AnswerFormat) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Tells by its index which record was never sent: its outcome is
+    /// [`Skipped`](crate::Outcome::Skipped), and no prediction is looked for.
+    pub fn skip(mut self, skip: impl Fn(u64) -> bool + 'a) -> Self {
+        self.skip = Some(Box::new(skip));
+        self
+    }
+
+    /// How the results are written down; by default as CSV. In JSONL a record's numbers,
+    /// booleans, arrays and objects stay what they were in a JSONL table, and the values of
+    /// fields are the answer's own JSON.
+    pub fn output(mut self, format: TableFormat) -> Self {
+        self.output = format;
+        self
+    }
+
+    /// Goes in front of the names `outcome`, `answer`, …, for a table that has such columns
+    /// itself.
+    pub fn column_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.column_prefix = prefix.into();
+        self
+    }
+
+    /// Goes in front of the names of the columns that are made of the answers' fields.
+    pub fn field_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.field_prefix = prefix.into();
+        self
+    }
+
+    /// Joins: writes the results to `out`, and hands each row to `on_row` as it is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) where a column of the input has the
+    /// name of one of the results', before anything is written; for request lines that are
+    /// not those of the table;
+    /// those of [`Table::read`] and [`Keys::key`](crate::Keys::key);
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io). What is wrong with a prediction is no error:
+    /// see [`JoinSummary::problems`].
+    pub fn run(mut self, out: &mut dyn Write, on_row: &mut dyn FnMut(&JoinedRow<'_>)) -> Result<JoinSummary> {
+        // Opened before the long reading of the predictions, so that a fault shows at once.
+        let mut table = (self.open)()?;
+        Keys::new(&self.key, table.columns(), table.name())?;
+        let label = match &self.label {
+            Some((name, source)) => {
+                Some((name.clone(), Template::compile(&format!("label {name:?}"), source, table.columns())?))
+            }
+            None => None,
+        };
+        let (mut predictions, scan) = self.scan()?;
+        let mut summary = JoinSummary {
+            predictions: predictions.len(),
+            problems: scan.problems,
+            too_many_fields: scan.fields.too_many(),
+            ..JoinSummary::default()
+        };
+        let (ours, field) = (&self.column_prefix, &self.field_prefix);
+        let layout = Layout::new(table.columns(), table.name(), scan.fields, ours, field)?;
+        let matches = if scan.has_retyped || self.label.is_some() || self.requests.is_some() {
+            let matches = self.find_matches(table, &mut predictions, label)?;
+            table = (self.open)()?;
+            Some(matches)
+        } else {
+            None
+        };
+        let mut pass = self.pass(table)?;
+        let mut writer = ResultWriter::new(out, self.output);
+        let failed = |error| Error::io("writing the results failed", error);
+        writer.header(pass.columns(), &layout).map_err(failed)?;
+        while pass.read()? {
+            let (state, entry) = match &matches {
+                Some(matches) => matches.get(pass.record().index()).ok_or_else(|| pass.changed())?,
+                None if pass.is_skipped() => (State::Skipped, 0),
+                None => match predictions.by_key(pass.key())? {
+                    Some(entry) => (State::Found(Way::Key), entry),
+                    None => (State::Open, 0),
+                },
+            };
+            pass.join(state, entry, &mut predictions, |row| {
+                summary.add(row);
+                summary.ambiguous += u64::from(state == State::Ambiguous);
+                on_row(row);
+                writer.row(row, &layout).map_err(failed)
+            })?;
+        }
+        if matches.as_ref().is_some_and(|matches| matches.len() != summary.records) {
+            return Err(pass.changed());
+        }
+        writer.finish().map_err(failed)?;
+        summary.duplicates = predictions.duplicates;
+        summary.unmatched = predictions.unmatched()?;
+        summary.field_columns = layout.fields.into_iter().map(|(_, column)| column).collect();
+        Ok(summary)
+    }
+
+    /// Reads the predictions through.
+    fn scan(&mut self) -> Result<(Predictions, Scan)> {
+        let mut fields = FieldNames::default();
+        let mut fallback = AnswerFormat::text();
+        if let Some(requests) = &self.requests {
+            fallback = first_format(requests)?;
+            fields.put_first(&fallback);
+        }
+        let files = FileSet::new(std::mem::take(&mut self.files))?;
+        let mut formats = Formats::new(self.format.take(), fallback);
+        if let Some(given) = formats.given() {
+            fields.put_first(given);
+        }
+        let scan = Scan { fields, ..Scan::default() };
+        let mut scan = scan.read(&files, self.key_member.as_deref(), &mut formats)?;
+        let index = Index::new(std::mem::take(&mut scan.entries));
+        Ok((Predictions::new(files, formats, index), scan))
+    }
+
+    /// Goes through the three ways, each with a pass over the table.
+    fn find_matches(
+        &mut self,
+        table: BoxedTable<'a>,
+        predictions: &mut Predictions,
+        label: Option<(String, Template)>,
+    ) -> Result<Matches> {
+        let mut matches = Matches::by_key(&mut self.pass(table)?, predictions)?;
+        if let Some((name, template)) = label
+            && matches.is_worth_going_on(predictions)
+        {
+            let table = (self.open)()?;
+            matches.by_label(&mut self.pass(table)?, predictions, &name, &template)?;
+        }
+        if let Some(requests) = self.requests.clone()
+            && matches.is_worth_going_on(predictions)
+        {
+            let table = (self.open)()?;
+            matches.by_request(&mut self.pass(table)?, predictions, &requests)?;
+        }
+        Ok(matches)
+    }
+
+    fn pass<'p, R: Read>(&'p self, table: Table<R>) -> Result<Pass<'p, R>> {
+        Pass::new(table, &self.key, self.skip.as_deref())
+    }
+}
+
+fn open_table(path: &Path, format: TableFormat) -> Result<BoxedTable<'static>> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| Error::io("opening failed", error).at(Position::file(&name)))?;
+    Table::new(Box::new(file), &name, format)
+}
+
+/// What the first of our own request lines asked for.
+fn first_format(requests: &Path) -> Result<AnswerFormat> {
+    match PredictionFile::from(requests).lines()?.next_line()? {
+        Some(line) => read_request_line(&line, |_, request| AnswerFormat::from_request(request)),
+        None => Ok(AnswerFormat::text()),
+    }
+}

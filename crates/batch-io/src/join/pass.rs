@@ -1,0 +1,96 @@
+//! One pass over the records.
+
+use std::io::Read;
+
+use super::index::EntryId;
+use super::matches::State;
+use super::predictions::Predictions;
+use super::row::{Found, JoinedRow};
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::key::{KeySpec, Keys};
+use crate::outcome::Outcome;
+use crate::table::{Columns, Record, Table};
+
+/// Tells by its index which record was never sent.
+pub(super) type Skip<'a> = dyn Fn(u64) -> bool + 'a;
+
+/// A table, and the record of it that was read last, with its key.
+pub(super) struct Pass<'p, R> {
+    table: Table<R>,
+    keys: Keys,
+    record: Record,
+    key: String,
+    skip: Option<&'p Skip<'p>>,
+}
+
+impl<'p, R: Read> Pass<'p, R> {
+    pub(super) fn new(table: Table<R>, key: &KeySpec, skip: Option<&'p Skip<'p>>) -> Result<Self> {
+        let keys = Keys::new(key, table.columns(), table.name())?;
+        Ok(Self { table, keys, record: Record::new(), key: String::new(), skip })
+    }
+
+    pub(super) fn columns(&self) -> &Columns {
+        self.table.columns()
+    }
+
+    /// Reads the next record; `false` at the end.
+    pub(super) fn read(&mut self) -> Result<bool> {
+        if !self.table.read(&mut self.record)? {
+            return Ok(false);
+        }
+        let key = self.keys.key(&self.record)?;
+        key.clone_into(&mut self.key);
+        Ok(true)
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(super) fn is_skipped(&self) -> bool {
+        self.skip.is_some_and(|skip| skip(self.record.index()))
+    }
+
+    /// Hands out the row of the record that was read last.
+    pub(super) fn join(
+        &self,
+        state: State,
+        entry: EntryId,
+        predictions: &mut Predictions,
+        row: impl FnOnce(&JoinedRow<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (columns, record, key) = (self.table.columns(), &self.record, self.key.as_str());
+        let missing =
+            JoinedRow { columns, record, key, outcome: Outcome::Missing, reading: None, detail: "", found: None };
+        match state {
+            State::Found(way) => predictions.with_reading(entry, |reading, file, byte| {
+                row(&JoinedRow {
+                    outcome: reading.outcome,
+                    reading: Some(reading),
+                    detail: &reading.detail(),
+                    found: Some(Found { way, file, byte }),
+                    columns,
+                    record,
+                    key,
+                })
+            })?,
+            State::Open => row(&JoinedRow { detail: &format!("no prediction has the key {key:?}"), ..missing }),
+            State::Ambiguous => {
+                let detail = "the predictions with this key, which came back retyped, may be another record's";
+                row(&JoinedRow { detail, ..missing })
+            }
+            State::Skipped => row(&JoinedRow { outcome: Outcome::Skipped, detail: "not sent", ..missing }),
+        }
+    }
+
+    /// The table is not what it was in the pass before.
+    pub(super) fn changed(&self) -> Error {
+        Error::new(ErrorKind::Setting, "the table was changed while it was read")
+            .at(Position::file(self.table.name()))
+            .with_hint("run it again once nothing writes to the file")
+    }
+}

@@ -1,0 +1,135 @@
+//! All predictions of a join: the index over them, and the lines behind it.
+
+use std::ops::Range;
+
+use super::files::FileSet;
+use super::identity::Hash96;
+use super::index::{EntryId, Index};
+use super::summary::{Listed, Unmatched};
+use crate::error::Result;
+use crate::outcome::Outcome;
+use crate::predictions::{Formats, Prediction, Reading, key_text};
+
+#[derive(Debug)]
+pub(super) struct Predictions {
+    pub(super) files: FileSet,
+    pub(super) formats: Formats,
+    index: Index,
+    /// Taken by a record that has another one.
+    pub(super) duplicates: u64,
+    taken: usize,
+}
+
+impl Predictions {
+    pub(super) fn new(files: FileSet, formats: Formats, index: Index) -> Self {
+        Self { files, formats, index, duplicates: 0, taken: 0 }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.index.len() as u64
+    }
+
+    /// The prediction of a key as it is, taken out of the index with its duplicates.
+    pub(super) fn by_key(&mut self, key: &str) -> Result<Option<EntryId>> {
+        let group = self.group(Hash96::exact(key));
+        match group.len() {
+            0 => Ok(None),
+            1 => {
+                self.take(group.start);
+                Ok(Some(group.start))
+            }
+            _ => self.choose(&group.collect::<Vec<_>>()).map(Some),
+        }
+    }
+
+    pub(super) fn group(&self, hash: Hash96) -> Range<EntryId> {
+        self.index.group(hash)
+    }
+
+    /// All entries with the hash of this one.
+    pub(super) fn group_of(&self, entry: EntryId) -> Vec<EntryId> {
+        self.index.group(self.index.entry(entry).hash()).collect()
+    }
+
+    /// Of several predictions of one record the one that counts: the first that is
+    /// answered, or else the first. All are taken.
+    pub(super) fn choose(&mut self, group: &[EntryId]) -> Result<EntryId> {
+        Ok(self.choose_several(group, 1)?[0])
+    }
+
+    /// Of several predictions of `count` equal records those that count, in their order:
+    /// first come those that are answered. All are taken.
+    ///
+    /// `group` is not empty; fewer than `count` come out where it has fewer.
+    pub(super) fn choose_several(&mut self, group: &[EntryId], count: usize) -> Result<Vec<EntryId>> {
+        let mut chosen = group.to_vec();
+        if count < group.len() {
+            let mut failed = Vec::new();
+            chosen.clear();
+            for &entry in group {
+                let is_answered = self.is_answered(entry)?;
+                if is_answered { &mut chosen } else { &mut failed }.push(entry);
+            }
+            chosen.extend(failed);
+            chosen.truncate(count);
+            chosen.sort_unstable_by_key(|&entry| self.index.entry(entry).place());
+            self.duplicates += (group.len() - count) as u64;
+        }
+        for &entry in group {
+            self.take(entry);
+        }
+        Ok(chosen)
+    }
+
+    fn take(&mut self, entry: EntryId) {
+        self.index.take(entry);
+        self.taken += 1;
+    }
+
+    fn is_answered(&mut self, entry: EntryId) -> Result<bool> {
+        let (prediction, _) = self.files.prediction(self.index.entry(entry))?;
+        let format = self.formats.of(prediction.request.as_deref());
+        Ok(prediction.read(&format).outcome == Outcome::Answered)
+    }
+
+    pub(super) fn read(&mut self, entry: EntryId) -> Result<Prediction<'_>> {
+        Ok(self.files.prediction(self.index.entry(entry))?.0)
+    }
+
+    /// Reads what a prediction says, with its file and the offset of its line.
+    pub(super) fn with_reading<T>(
+        &mut self,
+        entry: EntryId,
+        read: impl FnOnce(&Reading<'_>, &str, u64) -> T,
+    ) -> Result<T> {
+        let entry = self.index.entry(entry);
+        let (prediction, file) = self.files.prediction(entry)?;
+        let format = self.formats.of(prediction.request.as_deref());
+        Ok(read(&prediction.read(&format), file, entry.place().byte()))
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.taken < self.index.len()
+    }
+
+    /// Those that were not taken, in the order of files and lines.
+    pub(super) fn left(&self) -> Vec<EntryId> {
+        self.index.left()
+    }
+
+    pub(super) fn unmatched(&mut self) -> Result<Listed<Unmatched>> {
+        if !self.has_left() {
+            return Ok(Listed::default());
+        }
+        let left = self.left();
+        let mut unmatched = Listed { count: left.len() as u64, first: Vec::new() };
+        for entry in left.into_iter().take(Listed::<Unmatched>::MOST) {
+            let place = self.index.entry(entry).place();
+            let line = self.files.line_number(place)?;
+            let file = self.files.name(place).to_owned();
+            let key = self.read(entry)?.key().map(key_text);
+            unmatched.first.push(Unmatched { file, line, byte: place.byte(), key });
+        }
+        Ok(unmatched)
+    }
+}
