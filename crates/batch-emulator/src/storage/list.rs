@@ -45,8 +45,10 @@ pub(super) async fn list(call: Call, bucket: String) -> Result<Response, ApiErro
     let soft_deleted = call.flag("softDeleted");
     let objects = call.context.objects.clone();
     let page = blocking(move || {
-        let found = objects.list(&bucket, &query.prefix)?;
-        Ok::<_, ApiError>(if soft_deleted { Page::default() } else { query.page(found) })
+        objects.scan(&bucket, &query.prefix, query.from(), |found| match soft_deleted {
+            true => Page::default(),
+            false => query.page(found),
+        })
     })
     .await?;
 
@@ -97,8 +99,14 @@ impl Query {
         })
     }
 
+    /// No name before this one can be on the page.
+    fn from(&self) -> &str {
+        let (start, after) = (self.start.as_deref(), self.after.as_deref());
+        start.max(after).unwrap_or_default()
+    }
+
     /// Picks a page from the objects under the prefix, which are sorted by name.
-    fn page(&self, found: Vec<ObjectMeta>) -> Page {
+    fn page<'a>(&self, found: impl Iterator<Item = &'a ObjectMeta>) -> Page {
         let mut page = Page::default();
         // The entries so far, and the last of them: entries come in order.
         let (mut entries, mut last) = (0, None::<String>);
@@ -120,7 +128,7 @@ impl Query {
             }
             let trailing = group == Some(object.name.as_str()) && self.include_trailing_delimiter;
             if group.is_none() || trailing {
-                page.objects.push(object);
+                page.objects.push(object.clone());
             }
         }
         page
@@ -170,8 +178,12 @@ mod tests {
     fn pages(names: &BTreeSet<String>, mut query: Query) -> (Vec<String>, Vec<String>) {
         let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
         loop {
-            let found = names.iter().filter(|name| name.starts_with(&query.prefix));
-            let page = query.page(found.map(|name| object(name)).collect());
+            let found: Vec<_> = names
+                .iter()
+                .filter(|name| name.starts_with(&query.prefix) && name.as_str() >= query.from())
+                .map(|name| object(name))
+                .collect();
+            let page = query.page(found.iter());
             let trailing = page.objects.iter().filter(|object| page.prefixes.contains(&object.name)).count();
             assert!(page.objects.len() + page.prefixes.len() - trailing <= query.limit);
             objects.extend(page.objects.into_iter().map(|object| object.name));

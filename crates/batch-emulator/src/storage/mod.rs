@@ -105,20 +105,17 @@ impl Storage {
 
 /// Answers a request.
 async fn serve(storage: Storage, request: Request) -> Response {
-    if let Some(error) = fault(&storage.context) {
-        // The body is read all the same: a client that is still sending would not see
-        // the reply.
-        drain(request.into_body()).await;
-        return error.into_response();
-    }
     let (call, body) = match Call::new(storage.context.clone(), request) {
         Ok(taken_apart) => taken_apart,
         Err(error) => return error.into_response(),
     };
-    match dispatch(storage, call, body).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
+    let reads_bytes = call.method == Method::GET && call.wants_media();
+    let Some(error) = fault(&storage.context) else {
+        return dispatch(storage, call, body).await.unwrap_or_else(IntoResponse::into_response);
+    };
+    // The body is read all the same: a client that is still sending would not see the reply.
+    drain(body).await;
+    if reads_bytes { call::as_text(&error) } else { error.into_response() }
 }
 
 async fn drain(body: Body) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -173,14 +174,27 @@ impl Objects {
 
     /// The objects whose names start with `prefix`, sorted by name (by UTF-8 bytes).
     pub(crate) fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        self.scan(bucket, prefix, prefix, |found| found.cloned().collect())
+    }
+
+    /// Shows `visit` the objects whose names start with `prefix` and are not before `from`,
+    /// sorted by name. Nothing else happens in the store meanwhile.
+    pub(super) fn scan<T>(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        from: &str,
+        visit: impl FnOnce(&mut dyn Iterator<Item = &ObjectMeta>) -> T,
+    ) -> Result<T, StoreError> {
         let mut state = self.state();
         let bucket = bucket_mut(&mut state, bucket)?;
-        Ok(bucket
+        let from = prefix.max(from);
+        let mut found = bucket
             .objects
-            .range(prefix.to_owned()..)
+            .range::<str, _>((Bound::Included(from), Bound::Unbounded))
             .take_while(|(name, _)| name.starts_with(prefix))
-            .map(|(_, object)| object.meta.clone())
-            .collect())
+            .map(|(_, object)| &object.meta);
+        Ok(visit(&mut found))
     }
 
     /// What is known about an object; with a generation, only of that one.

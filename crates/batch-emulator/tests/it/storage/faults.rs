@@ -26,6 +26,14 @@ async fn refusals_come_as_often_as_asked_and_in_the_services_words() {
 }
 
 #[tokio::test]
+async fn a_refused_download_is_plain_text() {
+    let service = Service::faulty(&["storage-403"]).await;
+    let reply = service.get(&format!("{}?alt=media", object("a"))).await;
+    assert_eq!((reply.status, reply.header("content-type")), (403, Some("text/html; charset=UTF-8")));
+    assert!(reply.text().contains("does not have storage.objects access"), "{}", reply.text());
+}
+
+#[tokio::test]
 async fn a_refused_upload_is_read_to_its_end() {
     let service = Service::faulty(&["storage-503"]).await;
     let upload = request("POST", "/upload/storage/v1/b/bucket/o?uploadType=media&name=a").body(noise(4 << 20));
