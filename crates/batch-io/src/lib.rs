@@ -5,6 +5,7 @@
 //!   [`RequestLines`] make the lines that a batch prediction job takes, each with its key ([`KeySpec`]).
 //! * [`PredictionLines`] reads what the job gives back, and [`Prediction`] is one line of it with its
 //!   [`Outcome`].
+//! * [`Join`] puts both together again: every record exactly once, in input order.
 //!
 //! Everything is driven by the caller, on its own thread; memory does not grow with the data but for
 //! some bytes a record that tell keys apart. What is wrong with the input is an [`Error`] that names
