@@ -14,3 +14,6 @@ pub(crate) use canonical::{canonical, canonical_request, hash};
 pub(crate) use messages::Messages;
 pub(crate) use shape::{Place, Shape};
 pub(crate) use tree::{Json, Tree, View, write_number, write_plain, write_text};
+
+#[cfg(test)]
+mod properties;

@@ -396,9 +396,15 @@ fn write_display(value: impl fmt::Display, out: &mut Vec<u8>) {
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
+    let (mut from, mut at) = (0, 0);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        if let Some(word) = rest.first_chunk()
+            && is_plain(u64::from_le_bytes(*word))
+        {
+            at += 8;
+            continue;
+        }
+        let escape: &[u8] = match rest[0] {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
             b'\n' => b"\\n",
@@ -407,18 +413,35 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
             0x08 => b"\\b",
             0x0c => b"\\f",
             0..0x20 => b"",
-            _ => continue,
+            _ => {
+                at += 1;
+                continue;
+            }
         };
         out.extend_from_slice(&bytes[from..at]);
         if escape.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
+            let _ = write!(out, "\\u{:04x}", rest[0]);
         } else {
             out.extend_from_slice(escape);
         }
-        from = at + 1;
+        at += 1;
+        from = at;
     }
     out.extend_from_slice(&bytes[from..]);
     out.push(b'"');
+}
+
+/// Whether none of eight bytes needs an escape. Most text is plain, and a look at eight
+/// bytes costs what a look at one does.
+fn is_plain(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The high bit of a byte of `word - n * ONES` is set where the byte was below `n`, or
+    // above 0x7f, which `!word` takes out; a borrow can only add a byte that is not one.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
+    below(word, 0x20) | below(quote, 1) | below(backslash, 1) == 0
 }
 
 #[cfg(test)]
@@ -436,6 +459,19 @@ mod tests {
     fn what_is_read_is_written_again_with_short_numbers_and_few_escapes() {
         let text = r#" {"b":[1.0,-0.5,1e300,18446744073709551615,null,true],"a":{"é\u00e9\n":"\u0001\/日本語"}} "#;
         assert_eq!(plain(text), r#"{"b":[1,-0.5,1e+300,18446744073709551615,null,true],"a":{"éé\n":"\u0001/日本語"}}"#);
+    }
+
+    #[test]
+    fn every_character_comes_back_wherever_it_stands() {
+        for c in (0..0x180).filter_map(char::from_u32).chain(['日', '\u{2028}', '😀']) {
+            for before in 0..10 {
+                let text = format!("{}{c}{}", "x".repeat(before), "y".repeat(9));
+                let mut out = Vec::new();
+                write_text(&text, &mut out);
+                assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+                assert_eq!(out.len(), serde_json::to_vec(&text).unwrap().len());
+            }
+        }
     }
 
     #[test]

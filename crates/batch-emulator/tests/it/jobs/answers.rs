@@ -22,7 +22,7 @@ async fn answers(config: &Value, count: usize) -> Vec<String> {
     lines.iter().map(|line| answer(&parse(line)).to_owned()).collect()
 }
 
-fn json_mode(schema: Value) -> Value {
+fn json_mode(schema: &Value) -> Value {
     json!({ "responseMimeType": "application/json", "responseSchema": schema })
 }
 
@@ -30,8 +30,8 @@ fn json_mode(schema: Value) -> Value {
 async fn an_enum_is_answered_with_each_of_its_values() {
     let values: BTreeSet<String> = ["sport", "tech", "business"].map(str::to_owned).into();
     for (config, bare) in [
-        (json_mode(json!({ "type": "string", "enum": values })), false),
-        (json_mode(json!({ "type": "STRING", "enum": values })), false),
+        (json_mode(&json!({ "type": "string", "enum": values })), false),
+        (json_mode(&json!({ "type": "STRING", "enum": values })), false),
         (json!({ "response_mime_type": "application/json", "response_json_schema": { "enum": values } }), false),
         (json!({ "responseMimeType": "text/x.enum", "responseSchema": { "type": "STRING", "enum": values } }), true),
         (
@@ -54,7 +54,7 @@ async fn an_enum_is_answered_with_each_of_its_values() {
 
 #[tokio::test]
 async fn objects_obey_their_schema() {
-    let config = json_mode(json!({
+    let config = json_mode(&json!({
         "type": "OBJECT",
         "required": ["name", "tags", "score", "count", "when", "code"],
         "propertyOrdering": ["when", "name"],
