@@ -1,2 +1,46 @@
-//! The program.
-fn main() {}
+//! `batch-cli`: from a table to a report. Arguments, wiring, rendering, exit codes; the work is done
+//! by the `batch-*` crates.
+
+mod args;
+mod commands;
+mod connect;
+mod exit;
+mod failure;
+mod local;
+mod progress;
+mod render;
+mod settings;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{args::Cli, exit::Exit, terminal::Terminal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.color, |name| std::env::var(name).ok());
+    log(cli.verbose);
+    match commands::run(cli.command, &terminal) {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_broken_pipe() => Exit::Done.into(),
+        Err(failure) => {
+            failure.tell(&terminal);
+            failure.exit().into()
+        }
+    }
+}
+
+/// What libraries tell, on standard error: nothing unless it is asked for.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "off",
+        1 => "batch=info,batch_api=debug,batch_gcs=debug,batch_http=debug,batch_pipeline=debug",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use batch_backend::{JobService, ListJobs};
-use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState, ModelName, OutputConfig};
+use batch_model::{BatchPredictionJob, JobName, JobState};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
+use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
@@ -26,24 +27,15 @@ const SETTLE: Duration = Duration::from_secs(5);
 const CREATES: u32 = 3;
 
 /// Sees to it that the newest attempt of `shard` has a job.
-pub(crate) async fn submit(run: &mut RunDir, shard: usize, backends: &Backends, context: &Context) -> Result<()> {
-    let model = run.state().spec.model()?;
-    let intended = run.state().shards[shard].attempts.last().is_some_and(|attempt| attempt.job.is_none());
-    if !intended {
-        if !run.state().shards[shard].attempts.is_empty() {
-            return Ok(());
-        }
-        let now = context.clock.now();
-        run.update(|state| {
-            let attempt = new_attempt(state, shard, 1, now);
-            state.shards[shard].attempts.push(attempt);
-        })?;
-    }
-    let attempt = current(run.state(), shard)?.clone();
-    let input = run.state().shards[shard].staged.input.clone();
-    let output = backends.output.config(&attempt.output);
+pub(crate) async fn submit(
+    run: &Mutex<&mut RunDir>,
+    shard: usize,
+    backends: &Backends,
+    context: &Context,
+) -> Result<()> {
+    let Some((attempt, intended_before, job)) = intend(run, shard, backends, context).await? else { return Ok(()) };
     // An intent from an earlier process may have become a job.
-    let mut found = if intended { look_twice(&*backends.jobs, &attempt, context).await? } else { None };
+    let mut found = if intended_before { look_twice(&*backends.jobs, &attempt, context).await? } else { None };
     let adopted = found.is_some();
     let mut creates = 0;
     let job = loop {
@@ -52,8 +44,7 @@ pub(crate) async fn submit(run: &mut RunDir, shard: usize, backends: &Backends, 
         }
         context.stop.check()?;
         creates += 1;
-        let wanted = job_of(&attempt, &model, input.clone(), output.clone());
-        match backends.jobs.create(&wanted).await {
+        match backends.jobs.create(&job).await {
             Ok(job) => break job,
             Err(error) if error.maybe_done() && creates < CREATES => {
                 tracing::warn!(%error, "the job may have been created; looking for it");
@@ -66,7 +57,7 @@ pub(crate) async fn submit(run: &mut RunDir, shard: usize, backends: &Backends, 
     };
     let name = name_of(&job)?;
     let now = context.clock.now();
-    run.update(|state| {
+    run.lock().await.update(|state| {
         if let Some(attempt) = state.shards[shard].attempts.last_mut() {
             attempt.job = Some(name.clone());
             attempt.state = job.state.clone();
@@ -75,6 +66,36 @@ pub(crate) async fn submit(run: &mut RunDir, shard: usize, backends: &Backends, 
     })?;
     context.events.send(&Event::Submitted { shard, job: name, adopted });
     Ok(())
+}
+
+/// Puts the intent on disk, unless it is there: the attempt, whether it was there, and the job to
+/// create. `None` where the job exists already.
+async fn intend(
+    run: &Mutex<&mut RunDir>,
+    shard: usize,
+    backends: &Backends,
+    context: &Context,
+) -> Result<Option<(Attempt, bool, BatchPredictionJob)>> {
+    let mut run = run.lock().await;
+    let model = run.state().spec.model()?;
+    let intended_before = match run.state().shards[shard].attempts.last() {
+        Some(attempt) if attempt.job.is_some() => return Ok(None),
+        Some(_) => true,
+        None => {
+            let now = context.clock.now();
+            run.update(|state| {
+                let attempt = new_attempt(state, shard, 1, now);
+                state.shards[shard].attempts.push(attempt);
+            })?;
+            false
+        }
+    };
+    let attempt = current(run.state(), shard)?.clone();
+    let input = run.state().shards[shard].staged.input.clone();
+    let mut job =
+        BatchPredictionJob::new(&attempt.display_name, &model, input, backends.output.config(&attempt.output));
+    job.labels.clone_from(&attempt.labels);
+    Ok(Some((attempt, intended_before, job)))
 }
 
 /// The newest attempt of a shard.
@@ -107,12 +128,6 @@ fn new_attempt(state: &RunState, shard: usize, number: u32, now: jiff::Timestamp
         error: None,
         collected: None,
     }
-}
-
-fn job_of(attempt: &Attempt, model: &ModelName, input: InputConfig, output: OutputConfig) -> BatchPredictionJob {
-    let mut job = BatchPredictionJob::new(&attempt.display_name, model, input, output);
-    job.labels.clone_from(&attempt.labels);
-    job
 }
 
 /// The job that carries the attempt's labels, where there is one; a new job may not be listed at once.

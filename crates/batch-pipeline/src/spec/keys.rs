@@ -27,7 +27,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("endpoints", &["storage", "bigquery", "vertex"]),
     ("local", &["answer", "seed", "faults"]),
     ("evaluate", &["expected", "answer", "labels", "trim", "ignore_case", "min_accuracy", "max_failed"]),
-    ("results", &["prefix", "format"]),
+    ("results", &["format", "column_prefix", "field_prefix"]),
     ("limits", &["requests", "bytes", "jobs"]),
     ("poll", &["first", "steady", "young", "fraction", "longest", "jitter"]),
 ];

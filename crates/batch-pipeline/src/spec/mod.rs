@@ -209,12 +209,15 @@ pub struct EvaluateSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResultsSpec {
-    /// Put before the names of the columns that we add, where they clash with the input's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
     /// `csv` or `jsonl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// Put before the names of the columns that are added, where they clash with the input's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column_prefix: Option<String>,
+    /// Put before the names of the columns that are made of the answers' fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field_prefix: Option<String>,
 }
 
 /// `[limits]`: where to cut the input into several jobs.

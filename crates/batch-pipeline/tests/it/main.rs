@@ -1,3 +1,5 @@
 //! The pipeline against backends in memory.
 
+mod run;
 mod spec;
+mod world;

@@ -1,0 +1,321 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{exit, terminal::Color};
+
+/// Run large Gemini batch prediction jobs on Google Cloud, or here without an account.
+#[derive(Debug, Parser)]
+#[command(name = "batch-cli", version, about, after_help = exit::HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = "Talk")]
+    pub(crate) color: Color,
+
+    /// Tell on standard error what goes over the wire (repeat for more); `RUST_LOG` says it in detail.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Talk")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole batch: build, stage, submit, wait, collect, join, evaluate.
+    Run(RunArgs),
+    /// Build request lines from a table.
+    Build(BuildArgs),
+    /// Join predictions to the records of a table, in the table's order.
+    Join(JoinArgs),
+    /// Compare answers with an expected column.
+    Eval(EvalArgs),
+    /// Write a commented spec to begin with.
+    Init(InitArgs),
+    /// Serve Cloud Storage and Vertex AI batch jobs on this machine.
+    Emulator(EmulatorArgs),
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON object with a `version`.
+    Json,
+}
+
+/// How progress is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere.
+    Auto,
+    /// Bars.
+    Bar,
+    /// Lines.
+    Plain,
+    /// One JSON object a line, on standard error.
+    Json,
+    /// Not at all.
+    None,
+}
+
+/// Settings of the spec, over the environment and the file.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings (over the environment, over the spec)")]
+pub(crate) struct SettingArgs {
+    /// The table: CSV, TSV or JSONL; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<String>,
+
+    /// The table's format: csv, tsv or jsonl.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<String>,
+
+    /// The character between the fields of a CSV.
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<String>,
+
+    /// The column whose values are the keys.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+
+    /// A label of each request; may be repeated.
+    #[arg(long, value_name = "NAME=TEMPLATE")]
+    pub(crate) label: Vec<String>,
+
+    /// Any setting of the spec by its path, `target.output=gs://bucket/out`; may be repeated.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Settings of the request.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings (over the environment, over the spec)")]
+pub(crate) struct RequestArgs {
+    /// The model.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+
+    /// The template of the prompt, or `@FILE`.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) prompt: Option<String>,
+
+    /// The template of the system instruction, or `@FILE`.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) system: Option<String>,
+
+    /// A JSON file with the generationConfig.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) generation_config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The spec: batch.toml.
+    pub(crate) spec: PathBuf,
+
+    /// Run on an emulator inside this process: no account, no network.
+    #[arg(long)]
+    pub(crate) local: bool,
+
+    /// The run's directory. Without it the newest unfinished run of the same spec and input goes on,
+    /// and where there is none a new one is made below .batch/runs/.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run_dir: Option<PathBuf>,
+
+    /// Begin a new run, whatever is unfinished.
+    #[arg(long)]
+    pub(crate) new: bool,
+
+    /// How the report is written on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+
+    /// How progress is told.
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    pub(crate) progress: ProgressMode,
+
+    /// Exit with 1 where the accuracy is below this (0 to 1).
+    #[arg(long, value_name = "PART")]
+    pub(crate) min_accuracy: Option<f64>,
+
+    /// How many records may have no answer before the exit code is 1.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failed: Option<u64>,
+
+    /// The project's id.
+    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
+    pub(crate) project: Option<String>,
+
+    /// The location: us-central1, global, …
+    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
+    pub(crate) location: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// What answers a local run: schema, or replay:FILE.
+    #[arg(long, value_name = "WHAT", help_heading = "Local runs")]
+    pub(crate) answer: Option<String>,
+
+    /// A fault of a local run, by name and count; may be repeated.
+    #[arg(long, value_name = "NAME=COUNT", help_heading = "Local runs")]
+    pub(crate) fault: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// A spec to take the settings from.
+    pub(crate) spec: Option<PathBuf>,
+
+    /// Where the request lines go; `-` is standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// A spec to take the settings from.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
+
+    /// The prediction files, in any order.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) predictions: Vec<PathBuf>,
+
+    /// The request lines that were sent: needed where neither key nor label came back.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requests: Option<PathBuf>,
+
+    /// Where the results go; `-` is standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// csv or jsonl; by the output's name where absent.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output_format: Option<String>,
+
+    /// Put before the names of the columns that are added.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) column_prefix: Option<String>,
+
+    /// Put before the names of the columns that are made of the answers' fields.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) field_prefix: Option<String>,
+
+    /// How many records may have no answer before the exit code is 1.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) max_failed: u64,
+
+    /// How the summary is written: text on standard error, or JSON on standard output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// The results: a table with the expected column and the answers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+
+    /// The table's format: csv, tsv or jsonl.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<String>,
+
+    /// The column of expected values.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) expected: String,
+
+    /// The column of answers.
+    #[arg(long, value_name = "COLUMN", default_value = "answer")]
+    pub(crate) answer: String,
+
+    /// The column of outcomes: a record counts as answered only where it says `answered`.
+    #[arg(long, value_name = "COLUMN", default_value = "outcome")]
+    pub(crate) outcome: String,
+
+    /// A label there is; may be repeated. Without it, the labels are those of the expected column.
+    #[arg(long = "known-label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+
+    /// Whether upper and lower case are no difference.
+    #[arg(long)]
+    pub(crate) ignore_case: bool,
+
+    /// Write the records whose answer is not the expected one to this file (CSV).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mismatches: Option<PathBuf>,
+
+    /// Exit with 1 where the accuracy is below this (0 to 1).
+    #[arg(long, value_name = "PART")]
+    pub(crate) min_accuracy: Option<f64>,
+
+    /// How many records may have no answer before the exit code is 1.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failed: Option<u64>,
+
+    /// How the report is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The file to write; `-` is standard output.
+    #[arg(default_value = "batch.toml")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmulatorArgs {
+    /// The port; 0 picks a free one.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+
+    /// The address to listen on. Anybody who reaches it may do anything with what it holds.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) host: std::net::IpAddr,
+
+    /// Allow an address that is not loopback.
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+
+    /// The URL under which clients reach it, where that is another.
+    #[arg(long, value_name = "URL")]
+    pub(crate) external_url: Option<String>,
+
+    /// Keep all state here, over restarts; without it, in memory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// A bucket to make at the start; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Vec<String>,
+
+    /// What answers: schema, or replay:FILE.
+    #[arg(long, default_value = "schema", value_name = "WHAT")]
+    pub(crate) answer: String,
+
+    /// A fault, by name and count; may be repeated.
+    #[arg(long, value_name = "NAME=COUNT")]
+    pub(crate) fault: Vec<String>,
+
+    /// The seed of ids, of the order of predictions and of what `schema` answers.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,35 @@
+//! `batch-cli emulator`: Cloud Storage and Vertex AI batch jobs on this machine.
+
+use std::net::SocketAddr;
+
+use batch_emulator::{Config, Emulator, Faults, JobsConfig};
+use serde_json::json;
+
+use crate::{
+    args::EmulatorArgs,
+    exit::Exit,
+    failure::{Failure, Result},
+    terminal::Terminal,
+};
+
+pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<Exit> {
+    let config = Config {
+        addr: SocketAddr::new(args.host, args.port),
+        allow_remote: args.allow_remote,
+        external_url: args.external_url,
+        data: args.data,
+        buckets: args.bucket,
+        faults: Faults::parse(&args.fault)?,
+        seed: args.seed,
+        jobs: JobsConfig { answer: args.answer.parse()?, ..JobsConfig::default() },
+        ..Config::default()
+    };
+    let emulator = Emulator::start(config).await?;
+    // One line, for programs: it is there once requests are answered.
+    let line = json!({ "listening": emulator.url() }).to_string() + "\n";
+    terminal.write(line.as_bytes()).map_err(|error| Failure::caused("say where it listens", error))?;
+    terminal.say(&format!("serving Cloud Storage and Vertex AI batch jobs at {}; Ctrl-C ends it", emulator.url()));
+    tokio::signal::ctrl_c().await.map_err(|error| Failure::caused("wait for Ctrl-C", error))?;
+    emulator.shutdown().await;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,83 @@
+//! `batch-cli join`: prediction files joined to the records of a table, offline.
+
+use std::path::{Path, PathBuf};
+
+use batch_io::{JoinSummary, PredictionFile, ProblemKind};
+use batch_pipeline::{Accounting, Spec, join_of};
+use serde_json::json;
+
+use super::output::{self, Output};
+use crate::{
+    args::{Format, JoinArgs},
+    exit::Exit,
+    failure::{Failure, Result},
+    render,
+    settings::Settings,
+    terminal::Terminal,
+};
+
+pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
+    let settings = Settings::from_environment().results(args)?.table(&args.settings, args.spec.as_deref())?;
+    let spec = settings.load(args.spec.as_deref())?;
+    let mut join = join_of(&spec, &table_path(&spec, args.spec.as_deref())?, predictions(args)?)?;
+    if let Some(requests) = &args.requests {
+        join = join.requests(requests);
+    }
+    // A label that is named by a flag is meant, whatever its template looks at.
+    if let Some((name, template)) = args.settings.label.first().and_then(|label| label.split_once('=')) {
+        join = join.label(name, template);
+    }
+    let mut output = Output::create(&args.output)?;
+    let joined = join.run(&mut output, &mut |_| {});
+    let summary = joined.map_err(|error| output::failed(error, &args.output))?;
+    output.finish()?;
+    tell(args, &summary, terminal)?;
+    let unanswered = Accounting::of(&summary).unanswered();
+    let is_cut = summary.problems.first.iter().any(|problem| problem.kind == ProblemKind::Cut);
+    Ok(if args.max_failed < unanswered || is_cut { Exit::No } else { Exit::Done })
+}
+
+/// The summary: talk for people, data for programs.
+fn tell(args: &JoinArgs, summary: &JoinSummary, terminal: &Terminal) -> Result<()> {
+    match args.format {
+        Format::Text => {
+            let mut text = String::new();
+            render::join::accounting(&mut text, summary);
+            render::join::notes(&mut text, summary);
+            terminal.say(&terminal.safe(text.trim_end()));
+        }
+        Format::Json => {
+            let mut value = json!({ "version": 1, "accounting": Accounting::of(summary) });
+            value["join"] =
+                serde_json::to_value(summary).map_err(|error| Failure::caused("write the summary", error))?;
+            let written = terminal.write(format!("{value:#}\n").as_bytes());
+            written.map_err(|error| Failure::caused("write the summary", error))?;
+        }
+    }
+    Ok(())
+}
+
+fn predictions(args: &JoinArgs) -> Result<Vec<PredictionFile>> {
+    let is_data = args.output == Path::new("-") && args.format == Format::Json;
+    if is_data {
+        let failure = Failure::new("the results and the summary cannot both go to standard output");
+        return Err(failure.with_hint("write the results to a file with --output"));
+    }
+    let missing = args.predictions.iter().find(|path| !path.exists());
+    if let Some(missing) = missing {
+        return Err(Failure::new(format!("there is no predictions file {}", missing.display())));
+    }
+    Ok(args.predictions.iter().map(|path| PredictionFile::from(path.clone())).collect())
+}
+
+/// The table's file: the join reads it once, and again where keys are lost.
+fn table_path(spec: &Spec, spec_file: Option<&Path>) -> Result<PathBuf> {
+    if spec.input.path == Path::new("-") {
+        let failure = Failure::new("a join may read the table more than once, and standard input can be read once");
+        return Err(failure.with_hint("write the table to a file, and name it with --input"));
+    }
+    Ok(match spec_file {
+        Some(spec_file) => Spec::resolve_path(spec_file, &spec.input.path),
+        None => spec.input.path.clone(),
+    })
+}

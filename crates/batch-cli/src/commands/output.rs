@@ -1,0 +1,100 @@
+//! A command's output file: nothing half-written stands under its final name.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::failure::{Failure, Result};
+
+/// Where a command writes: a file that gets its name when it is whole, or standard output.
+pub(crate) struct Output {
+    to: To,
+}
+
+enum To {
+    Stdout(BufWriter<io::Stdout>),
+    File {
+        writer: BufWriter<File>,
+        temporary: PathBuf,
+        path: PathBuf,
+    },
+    /// A device or a pipe: it has no other name to wait under.
+    Special(BufWriter<File>),
+}
+
+const BUFFER: usize = 1 << 18;
+
+impl Output {
+    /// Opens it at once, so that a wrong path is told before the work.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let failed = |error| Failure::io("write", path, error);
+        if path == Path::new("-") {
+            return Ok(Self { to: To::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())) });
+        }
+        if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+            let file = File::options().write(true).open(path).map_err(failed)?;
+            return Ok(Self { to: To::Special(BufWriter::with_capacity(BUFFER, file)) });
+        }
+        if path.is_dir() {
+            return Err(Failure::new(format!("{} is a directory", path.display())));
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let temporary = path.with_file_name(name);
+        let file = File::create(&temporary).map_err(failed)?;
+        let writer = BufWriter::with_capacity(BUFFER, file);
+        Ok(Self { to: To::File { writer, temporary, path: path.to_owned() } })
+    }
+
+    /// Everything is written: it gets its name.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        match &mut self.to {
+            To::Stdout(writer) => writer.flush().map_err(|error| Failure::caused("write to standard output", error)),
+            To::Special(writer) => writer.flush().map_err(|error| Failure::caused("write the output", error)),
+            To::File { writer, temporary, path } => {
+                let placed = writer.flush().and_then(|()| fs::rename(temporary, &*path));
+                placed.map_err(|error| Failure::io("write", path, error))
+            }
+        }
+    }
+}
+
+/// What went wrong between the input and this output, with the output's name where it is to blame.
+pub(crate) fn failed(error: batch_io::Error, output: &Path) -> Failure {
+    // Reading has a position; writing has none.
+    if !error.is_io() || error.position().file.is_some() {
+        return error.into();
+    }
+    let full = std::error::Error::source(&error)
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull);
+    let failure = Failure::caused(format!("write {}", output.display()), error);
+    if full { failure.with_hint("make room on the disk, or write elsewhere") } else { failure }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.to {
+            To::Stdout(writer) => writer.write(bytes),
+            To::File { writer, .. } | To::Special(writer) => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.to {
+            To::Stdout(writer) => writer.flush(),
+            To::File { writer, .. } | To::Special(writer) => writer.flush(),
+        }
+    }
+}
+
+impl Drop for Output {
+    /// What did not get its name is removed; after `finish` there is nothing of that name.
+    fn drop(&mut self) {
+        if let To::File { temporary, .. } = &self.to {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}

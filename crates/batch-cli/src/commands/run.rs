@@ -1,0 +1,138 @@
+//! `batch-cli run`: a whole batch, from wherever it stopped.
+
+use std::{path::Path, sync::Arc};
+
+use batch_pipeline::{Context, Events, RunDir, RunDirOptions, Spec, Stop, stopper, system};
+
+use super::eval;
+use crate::{
+    args::{Format, RunArgs},
+    connect::Target,
+    exit::Exit,
+    failure::{Failure, Result},
+    local,
+    progress::Progress,
+    render,
+    settings::Settings,
+    terminal::Terminal,
+};
+
+pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
+    let settings = Settings::from_environment().run(&args)?;
+    let mut spec = settings.load(Some(&args.spec))?;
+    if args.local {
+        local::fill(&mut spec);
+    }
+    let thresholds = Thresholds::of(&args, &spec);
+    thresholds.validate()?;
+    // All that can be wrong with the arguments is told before anything is begun.
+    let target = Target::of(&spec)?;
+    spec.model()?;
+    let clock = system();
+    let input = match spec.input.path.as_path() {
+        stdin if stdin == Path::new("-") => stdin.to_owned(),
+        path => Spec::resolve_path(&args.spec, path),
+    };
+    let options = RunDirOptions { directory: args.run_dir.clone(), new: args.new, root: None, local: args.local };
+    let mut run = RunDir::open(&spec, &input, &options, &*clock)?;
+
+    let emulator = match args.local {
+        true => Some(local::start(&spec, &args.spec, run.path()).await?),
+        false => None,
+    };
+    let backends = target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?;
+    let progress = Arc::new(Progress::new(args.progress, terminal));
+    let events = Events::new({
+        let progress = Arc::clone(&progress);
+        move |event| progress.tell(event)
+    });
+    let context = Context { clock, events, stop: stop_on_ctrl_c(&progress) };
+    let answered_by = args.local.then(|| local::answered_by(&spec));
+    let outcome = batch_pipeline::run(&mut run, &backends, &context, answered_by).await;
+    progress.finish();
+    if let Some(emulator) = emulator {
+        emulator.shutdown().await;
+    }
+    let report = outcome.map_err(|error| {
+        let interrupted = error.kind() == batch_pipeline::Kind::Interrupted;
+        let failure = Failure::from(error);
+        if interrupted { failure.with_hint(go_on(&args, &run)) } else { failure }
+    })?;
+
+    let text = match args.format {
+        Format::Text => render::report::text(&report, terminal),
+        Format::Json => serde_json::to_string_pretty(&report)
+            .map(|text| text + "\n")
+            .map_err(|error| Failure::caused("write the report", error))?,
+    };
+    terminal.write(text.as_bytes()).map_err(|error| Failure::caused("write the report", error))?;
+    thresholds.judge(&report, terminal)
+}
+
+/// The first Ctrl-C stops us and leaves the jobs alone; the second ends the process at once.
+fn stop_on_ctrl_c(progress: &Arc<Progress>) -> Stop {
+    let (stopper, stop) = stopper();
+    let progress = Arc::clone(progress);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            progress.say("stopping; jobs that were created go on in the service (Ctrl-C again ends this at once)");
+            stopper.stop();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+        }
+        // Dropped, the stopper could never be heard again; it lives as long as the process.
+        std::future::pending::<()>().await;
+    });
+    stop
+}
+
+fn go_on(args: &RunArgs, run: &RunDir) -> String {
+    let local = if args.local { " --local" } else { "" };
+    format!("`batch-cli run {}{local} --run-dir {}` goes on", args.spec.display(), run.path().display())
+}
+
+/// What decides between exit codes 0 and 1.
+struct Thresholds {
+    min_accuracy: Option<f64>,
+    max_failed: u64,
+}
+
+impl Thresholds {
+    fn of(args: &RunArgs, spec: &Spec) -> Self {
+        let evaluate = spec.evaluate.as_ref();
+        Self {
+            min_accuracy: args.min_accuracy.or_else(|| evaluate.and_then(|evaluate| evaluate.min_accuracy)),
+            max_failed: args.max_failed.or_else(|| evaluate.and_then(|evaluate| evaluate.max_failed)).unwrap_or(0),
+        }
+    }
+
+    fn metrics(&self) -> batch_eval::Thresholds {
+        batch_eval::Thresholds { min_accuracy: self.min_accuracy, ..batch_eval::Thresholds::default() }
+    }
+
+    fn validate(&self) -> Result<()> {
+        Ok(self.metrics().validate()?)
+    }
+
+    fn judge(&self, report: &batch_pipeline::Report, terminal: &Terminal) -> Result<Exit> {
+        let unanswered = report.accounting.unanswered();
+        let mut passed = unanswered <= self.max_failed && !report.has_cut_file();
+        if self.max_failed < unanswered {
+            terminal.say(&format!("{unanswered} records without an answer, more than the {} allowed", self.max_failed));
+        }
+        match &report.evaluation {
+            Some(metrics) => {
+                let verdict = self.metrics().check(metrics)?;
+                eval::tell(&verdict, terminal);
+                passed &= verdict.passed();
+            }
+            None if self.min_accuracy.is_some() => {
+                terminal.say("there is no accuracy: the spec has no [evaluate]");
+                passed = false;
+            }
+            None => {}
+        }
+        Ok(if passed { Exit::Done } else { Exit::No })
+    }
+}

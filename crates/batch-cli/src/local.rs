@@ -1,0 +1,71 @@
+//! `run --local`: the emulator inside this process, and what a spec leaves open for it.
+
+use std::path::Path;
+
+use batch_emulator::{Config, Emulator, Faults, JobsConfig};
+use batch_model::GcsUri;
+use batch_pipeline::Spec;
+
+use crate::failure::{Failure, Result};
+
+/// Where a run is local, unless its spec says so.
+const PROJECT: &str = "local-project";
+const LOCATION: &str = "us-central1";
+const BUCKET: &str = "local-bucket";
+
+/// Fills in what a spec may leave out for a local run.
+pub(crate) fn fill(spec: &mut Spec) {
+    let target = &mut spec.target;
+    target.project.get_or_insert_with(|| PROJECT.to_owned());
+    target.location.get_or_insert_with(|| LOCATION.to_owned());
+    target.input.get_or_insert_with(|| format!("gs://{BUCKET}/input"));
+    target.output.get_or_insert_with(|| format!("gs://{BUCKET}/output"));
+    // The services are here, whatever the spec would reach otherwise.
+    spec.endpoints = batch_pipeline::EndpointsSpec::default();
+}
+
+/// Starts the emulator with its data under the run directory, and the buckets that the spec names.
+pub(crate) async fn start(spec: &Spec, spec_file: &Path, directory: &Path) -> Result<Emulator> {
+    let mut buckets: Vec<String> = Vec::new();
+    for uri in [&spec.target.input, &spec.target.output].into_iter().flatten() {
+        if let Ok(uri) = uri.parse::<GcsUri>() {
+            buckets.push(uri.bucket().to_owned());
+        }
+    }
+    buckets.dedup();
+    let config = Config {
+        data: Some(directory.join("emulator")),
+        buckets,
+        faults: Faults::parse(&spec.local.faults)?,
+        seed: spec.local.seed.unwrap_or(0),
+        jobs: JobsConfig { answer: answer(spec, spec_file)?, ..JobsConfig::default() },
+        ..Config::default()
+    };
+    Ok(Emulator::start(config).await?)
+}
+
+/// What answers: a recording lies beside the spec.
+fn answer(spec: &Spec, spec_file: &Path) -> Result<batch_emulator::Answer> {
+    let text = spec.local.answer.as_deref().unwrap_or("schema");
+    Ok(match text.strip_prefix("replay:") {
+        Some(file) => {
+            let file = Spec::resolve_path(spec_file, Path::new(file));
+            if !file.is_file() {
+                return Err(Failure::new(format!("there is no recording {}", file.display())));
+            }
+            batch_emulator::Answer::Replay(file)
+        }
+        None => text.parse()?,
+    })
+}
+
+/// Who answered, for the first line of a report.
+pub(crate) fn answered_by(spec: &Spec) -> String {
+    match spec.local.answer.as_deref() {
+        None | Some("schema") => "the built-in answerer; no model was asked, the answers are made up".to_owned(),
+        Some(other) => match other.strip_prefix("replay:") {
+            Some(file) => format!("a recording, {file}; no model was asked"),
+            None => format!("the emulator with {other}"),
+        },
+    }
+}

@@ -1,0 +1,94 @@
+//! Answers against the expected column, and the records where they differ.
+
+use std::path::Path;
+
+use batch_eval::{Evaluator, Judgement, Metrics, Normalize, Options};
+use batch_io::{JoinedRow, Outcome};
+
+use crate::{Error, EvaluateSpec, Kind, Result, Spec, finish::Placed};
+
+/// The comparison of a run's answers with its expected column.
+pub(crate) struct Comparison {
+    expected: String,
+    /// A field of JSON answers; `None` for the answer itself.
+    field: Option<String>,
+    evaluator: Evaluator,
+    mismatches: csv::Writer<Vec<u8>>,
+    file: Placed,
+    is_begun: bool,
+}
+
+impl Comparison {
+    pub(crate) fn new(evaluate: &EvaluateSpec, spec: &Spec, mismatches: &Path) -> Result<Self> {
+        let normalize = Normalize { trim: evaluate.trim, case_fold: evaluate.ignore_case, ..Normalize::default() };
+        let labels = match evaluate.labels.is_empty() {
+            false => Some(evaluate.labels.clone()),
+            true => choices(spec, evaluate),
+        };
+        let evaluator = Evaluator::new(Options { normalize, labels, ..Options::default() })
+            .map_err(|error| Error::new(Kind::Spec, "[evaluate]").with_source(error))?;
+        Ok(Self {
+            expected: evaluate.expected.clone(),
+            field: evaluate.answer.clone().filter(|name| name != "answer"),
+            evaluator,
+            mismatches: csv::Writer::from_writer(Vec::new()),
+            file: Placed::create(mismatches)?,
+            is_begun: false,
+        })
+    }
+
+    pub(crate) fn add(&mut self, row: &JoinedRow<'_>) -> Result<()> {
+        let expected = row.value(&self.expected).unwrap_or_default();
+        let answer = match &self.field {
+            Some(field) => row.field(field),
+            None => row.answer(),
+        };
+        // What is cut or of another kind than asked for is no answer, though there may be text.
+        let usable = answer.filter(|_| row.outcome() == Outcome::Answered);
+        let judgement = self.evaluator.add(expected, usable);
+        if !self.is_begun {
+            self.is_begun = true;
+            let ours = ["key", "expected", "given", "outcome", "detail"];
+            self.write(ours.into_iter().chain(row.columns().names().iter().map(String::as_str)))?;
+        }
+        if matches!(judgement, Judgement::Wrong | Judgement::NotAnswered) {
+            let outcome = row.outcome().as_str();
+            let ours = [row.key(), expected, answer.unwrap_or_default(), outcome, row.detail()];
+            self.write(ours.into_iter().chain(row.record().iter()))?;
+        }
+        Ok(())
+    }
+
+    fn write<'a>(&mut self, fields: impl Iterator<Item = &'a str>) -> Result<()> {
+        self.mismatches.write_record(fields).map_err(failed)?;
+        if 1 << 16 <= self.mismatches.get_ref().len() { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let full = std::mem::replace(&mut self.mismatches, csv::Writer::from_writer(Vec::new()));
+        let bytes = full.into_inner().map_err(|error| failed(error.into_error()))?;
+        std::io::Write::write_all(&mut self.file.file, &bytes).map_err(failed)
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Metrics> {
+        self.flush()?;
+        self.file.place()?;
+        Ok(self.evaluator.finish())
+    }
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::RunDirectory, "write mismatches.csv").with_source(error)
+}
+
+/// The choices that the response schema leaves the model: the labels there are.
+fn choices(spec: &Spec, evaluate: &EvaluateSpec) -> Option<Vec<String>> {
+    let config = spec.request.generation_config.as_ref()?;
+    let mut schema = config.get("responseSchema").or_else(|| config.get("responseJsonSchema"))?;
+    if let Some(field) = evaluate.answer.as_deref().filter(|name| *name != "answer") {
+        schema = schema.get("properties")?.get(field)?;
+    }
+    let choices: Option<Vec<String>> =
+        schema.get("enum")?.as_array()?.iter().map(|choice| choice.as_str().map(str::to_owned)).collect();
+    choices.filter(|choices| !choices.is_empty())
+}

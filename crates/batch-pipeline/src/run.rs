@@ -1,0 +1,89 @@
+//! A run from wherever it stopped to its end.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Mutex;
+
+use crate::{
+    Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish,
+    stage::stage,
+    state::{Attempt, RunState},
+    submit::{current, submit},
+    wait::wait,
+};
+
+/// Takes a run to its end: whatever was done before is not done again.
+///
+/// `answered_by` is told in the report's first line, where not the service's model answered.
+///
+/// # Errors
+/// The input cannot be built; a backend refuses; every job failed without an answer; somebody asked
+/// to stop. The run can be taken up again in every case.
+pub async fn run(
+    run: &mut RunDir,
+    backends: &Backends,
+    context: &Context,
+    answered_by: Option<String>,
+) -> Result<Report> {
+    context.events.send(&Event::Run { directory: run.path().to_owned(), resumed: run.is_resumed() });
+    // What cannot be is found before anything is sent.
+    run.state().spec.model()?;
+    stage(run, backends, context).await?;
+    answer(run, backends, context).await?;
+    fail_where_all_failed(run, context)?;
+    let report = finish::finish(run, context, answered_by).await?;
+    context.events.send(&Event::Finished { directory: run.path().to_owned() });
+    Ok(report)
+}
+
+/// A job for each shard, several at once: created, waited for, collected.
+async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
+    let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs);
+    let run = Mutex::new(run);
+    let run = &run;
+    let each = |shard: usize| async move {
+        submit(run, shard, backends, context).await?;
+        if !current(run.lock().await.state(), shard)?.has_ended() {
+            wait(run, shard, backends, context).await?;
+        }
+        collect::collect(run, shard, backends, context).await
+    };
+    stream::iter((0..shards).map(each)).buffer_unordered(at_once).try_collect().await
+}
+
+/// Where no job has a single prediction, there is nothing to join: the job's own error is the answer.
+fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Result<()> {
+    let nothing = |attempt: &Attempt| {
+        attempt.state != batch_model::JobState::Succeeded
+            && attempt.collected.iter().flatten().all(|file| file.bytes == 0)
+    };
+    let newest: Vec<&Attempt> = run.state().shards.iter().filter_map(|shard| shard.attempts.last()).collect();
+    let Some(first) = newest.first().filter(|_| newest.iter().all(|attempt| nothing(attempt))) else { return Ok(()) };
+    let error = job_error(first, run.state());
+    // Nothing more will come of this run; the next one is a new one.
+    let now = context.clock.now();
+    run.update(|state| state.finished = Some(now))?;
+    Err(error)
+}
+
+fn job_error(attempt: &Attempt, state: &RunState) -> Error {
+    let job = attempt.job.as_ref().map_or_else(|| attempt.display_name.clone(), ToString::to_string);
+    let ended = attempt.state.as_str();
+    let mut message = format!("the job {job} ended as {ended} and answered nothing");
+    if let Some(error) = &attempt.error {
+        let code = error.code.map(|code| format!("code {code}: ")).unwrap_or_default();
+        message = format!("{message}: {code}{}", error.message.as_deref().unwrap_or("(no message)").trim());
+    }
+    let imports = attempt.error.as_ref().is_some_and(|error| error.code == Some(3));
+    let hint = match attempt.state {
+        batch_model::JobState::Expired => {
+            "no capacity was found in 72 hours; try again later, in another location, or with another model"
+        }
+        _ if imports => "the service could not read the request lines, one odd line is enough; mend it and run again",
+        _ => "run again for a new job",
+    };
+    let others = state.shards.len().saturating_sub(1);
+    if 0 < others {
+        message = format!("{message} (and so did {others} others)");
+    }
+    Error::new(Kind::Job, message).with_hint(hint)
+}

@@ -1,0 +1,336 @@
+//! Building and staging at once: request lines are built on a thread of their own and flow, a piece at
+//! a time, into the store. Nothing is written to disk on the way, and no line is built twice in a row.
+
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+use batch_backend::{Columns, RequestSink};
+use batch_io::{KeySpec, RequestLines, RequestTemplate, Table};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+use twox_hash::XxHash3_128;
+
+use crate::{
+    Backends, Context, Error, Event, Kind, Result, RunDir, Spec,
+    request::request_spec,
+    state::{Shard, StagedState},
+};
+
+/// How many bytes travel at once from the builder to the store.
+const PIECE: usize = 1 << 20;
+/// How many pieces may wait between them: what is held in memory is their product.
+const WAITING: usize = 4;
+
+/// What the builder sends.
+enum Piece {
+    /// A shard begins.
+    Begin(usize),
+    /// Bytes of its request lines.
+    Bytes { bytes: Bytes, records: u64 },
+    /// It has ended.
+    End(Built),
+}
+
+/// A shard as it was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Built {
+    index: usize,
+    first: u64,
+    records: u64,
+    bytes: u64,
+    digest: String,
+}
+
+/// Sees to it that every shard of the input lies where the service reads it.
+pub(crate) async fn stage(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
+    let found = verify(run, backends, context).await?;
+    if run.state().staged && found.iter().all(|found| *found) {
+        return Ok(());
+    }
+    let (sender, mut pieces) = mpsc::channel(WAITING);
+    let builder = Builder {
+        input: PathBuf::from(&run.state().input.path),
+        spec: run.state().spec.clone(),
+        known: run.state().shards.iter().zip(&found).map(|(shard, found)| (built_of(shard), *found)).collect(),
+        complete: run.state().staged,
+        pieces: sender,
+    };
+    let building = tokio::task::spawn_blocking(move || builder.build());
+    let staged = receive(run, &mut pieces, backends, context).await;
+    // The builder stops at its next piece where nobody takes any more.
+    drop(pieces);
+    let built = building.await.map_err(|error| Error::new(Kind::Bug, "build request lines").with_source(error))?;
+    // What the store refuses is the cause, and the builder's complaint about it the consequence; and
+    // the other way round where the builder failed.
+    match (staged, built) {
+        (Err(error), Ok(()) | Err(Halt::NobodyListens)) => Err(error),
+        (_, Err(Halt::Failed(error))) => Err(error),
+        (Ok(()), Err(Halt::NobodyListens)) => Err(Error::new(Kind::Bug, "the builder stopped too early")),
+        (Ok(()), Ok(())) => run.update(|state| state.staged = true),
+    }
+}
+
+/// For each shard that was staged before, whether it lies there as it was.
+async fn verify(run: &RunDir, backends: &Backends, context: &Context) -> Result<Vec<bool>> {
+    let mut all = Vec::new();
+    for shard in &run.state().shards {
+        context.stop.check()?;
+        // What a job has read already need not lie there any more.
+        let submitted = shard.attempts.iter().any(|attempt| attempt.job.is_some());
+        let found = if submitted {
+            true
+        } else {
+            let found = backends.input.find(&shard.staged.name).await.map_err(|error| {
+                Error::new(Kind::Backend, format!("look for shard {} where it was staged", shard.index))
+                    .with_source(error)
+            })?;
+            found.is_some_and(|found| shard.staged.is(&found))
+        };
+        if found {
+            context.events.send(&staged_event(shard, true));
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+fn staged_event(shard: &Shard, found: bool) -> Event {
+    let uri = shard.staged.input.uris().first().map_or_else(String::new, |uri| (*uri).to_owned());
+    Event::Staged { shard: shard.index, records: shard.records, bytes: shard.bytes, uri, found }
+}
+
+/// Takes the builder's pieces into the store.
+async fn receive(
+    run: &mut RunDir,
+    pieces: &mut mpsc::Receiver<Piece>,
+    backends: &Backends,
+    context: &Context,
+) -> Result<()> {
+    let columns = Columns::new(pass_through(&run.state().spec));
+    let mut sink: Option<(String, Box<dyn RequestSink>)> = None;
+    let (mut records, mut bytes) = (0, 0);
+    let outcome = loop {
+        if let Err(stopped) = context.stop.check() {
+            break Err(stopped);
+        }
+        let Some(piece) = pieces.recv().await else { break Ok(()) };
+        let step: Result<()> = async {
+            match piece {
+                Piece::Begin(index) => {
+                    let name = format!("{}/s{index:05}", run.state().id);
+                    let created = backends.input.create(&name, &columns).await.map_err(|error| failed(index, error))?;
+                    sink = Some((name, created));
+                }
+                Piece::Bytes { bytes: piece, records: of_piece } => {
+                    records += of_piece;
+                    bytes += piece.len() as u64;
+                    let index = run.state().shards.len();
+                    if let Some((_, sink)) = &mut sink {
+                        sink.write(piece).await.map_err(|error| failed(index, error))?;
+                    }
+                    context.events.send(&Event::Staging { records, bytes });
+                }
+                Piece::End(built) => {
+                    let Some((name, sink)) = sink.take() else { return Ok(()) };
+                    let staged = sink.finish().await.map_err(|error| failed(built.index, error))?;
+                    let staged = StagedState::new(name, &staged);
+                    let event = run.update(|state| {
+                        let attempts = Vec::new();
+                        let Built { index, first, records, bytes, digest } = built;
+                        let shard = Shard { index, first, records, bytes, digest, staged, attempts };
+                        let event = staged_event(&shard, false);
+                        if let Some(place) = state.shards.get_mut(index) {
+                            *place = shard;
+                        } else {
+                            state.shards.push(shard);
+                        }
+                        event
+                    })?;
+                    context.events.send(&event);
+                }
+            }
+            Ok(())
+        }
+        .await;
+        if step.is_err() {
+            break step;
+        }
+    };
+    // A shard that was begun and not ended is not wanted: the builder failed, or we stop.
+    if let Some((_, sink)) = sink
+        && let Err(error) = sink.abort().await
+    {
+        tracing::warn!(%error, "what was staged half could not be removed");
+    }
+    outcome
+}
+
+fn failed(shard: usize, error: batch_backend::Error) -> Error {
+    Error::new(Kind::Backend, format!("stage the request lines of shard {shard}")).with_source(error)
+}
+
+/// The pass-through columns: in a CSV every value is a text.
+fn pass_through(spec: &Spec) -> Vec<batch_backend::Column> {
+    let column = |name: &String| batch_backend::Column { name: name.clone(), kind: batch_backend::ColumnKind::String };
+    spec.request.columns.iter().map(column).collect()
+}
+
+fn built_of(shard: &Shard) -> Built {
+    let Shard { index, first, records, bytes, .. } = *shard;
+    Built { index, first, records, bytes, digest: shard.digest.clone() }
+}
+
+/// Why the builder stopped before the end.
+enum Halt {
+    /// The store's side is gone, and knows why.
+    NobodyListens,
+    /// The input cannot be built.
+    Failed(Error),
+}
+
+impl From<batch_io::Error> for Halt {
+    fn from(error: batch_io::Error) -> Self {
+        Self::Failed(Error::new(Kind::Input, "build request lines").with_source(error))
+    }
+}
+
+/// Builds request lines, and cuts them into shards at the limits.
+struct Builder {
+    input: PathBuf,
+    spec: Spec,
+    /// The shards of an earlier process, and whether they are to be built again.
+    known: Vec<(Built, bool)>,
+    /// Whether `known` are all there are.
+    complete: bool,
+    pieces: mpsc::Sender<Piece>,
+}
+
+impl Builder {
+    fn build(self) -> Result<(), Halt> {
+        let table = open_table(&self.input, &self.spec).map_err(Halt::Failed)?;
+        let template = RequestTemplate::compile(&request_spec(&self.spec).map_err(Halt::Failed)?, table.columns())?;
+        let mut lines = RequestLines::new(table, &template, &key_spec(&self.spec))?;
+        let limits = &self.spec.limits;
+        let mut cut = Cut::new(&self);
+        let mut line = Vec::new();
+        while let Some(info) = lines.next_line(&mut line)? {
+            let (index, row) = (info.index, info.line);
+            let length = line.len() as u64;
+            if limits.bytes < length {
+                let table = self.input.display();
+                let message = format!(
+                    "{table}:{row}: the request line of record {index} has {length} bytes, more than a file may"
+                );
+                let hint = format!("shorten it, or raise limits.bytes (now {})", limits.bytes);
+                return Err(Halt::Failed(Error::new(Kind::Input, message).with_hint(hint)));
+            }
+            if cut.open.is_some() && (limits.requests <= cut.records || limits.bytes < cut.bytes + length) {
+                cut.end()?;
+            }
+            cut.add(index, &line)?;
+            line.clear();
+        }
+        cut.end()?;
+        if self.complete && cut.index != self.known.len() {
+            return Err(cut.changed());
+        }
+        Ok(())
+    }
+}
+
+/// The input table, before its first record.
+pub(crate) fn open_table(input: &Path, spec: &Spec) -> Result<Table<BufReader<File>>> {
+    let file = File::open(input).map_err(|error| Error::io(Kind::Input, "read the input", input, error))?;
+    let format = spec.table_format().map_err(|error| Error::new(Kind::Spec, error))?;
+    let table = Table::new(BufReader::with_capacity(1 << 18, file), &input.display().to_string(), format);
+    table.map_err(|error| Error::new(Kind::Input, "read the input").with_source(error))
+}
+
+/// How the records of a spec get their keys.
+#[must_use]
+pub fn key_spec(spec: &Spec) -> KeySpec {
+    spec.input.key.clone().map_or(KeySpec::Index, KeySpec::Column)
+}
+
+/// The shard that is being built.
+struct Cut<'a> {
+    builder: &'a Builder,
+    index: usize,
+    /// Whether the shard's bytes are sent, once one is begun.
+    open: Option<bool>,
+    first: u64,
+    records: u64,
+    bytes: u64,
+    hasher: XxHash3_128,
+    piece: BytesMut,
+    of_piece: u64,
+}
+
+impl<'a> Cut<'a> {
+    fn new(builder: &'a Builder) -> Self {
+        let (hasher, piece) = (XxHash3_128::with_seed(0), BytesMut::with_capacity(PIECE));
+        Self { builder, index: 0, open: None, first: 0, records: 0, bytes: 0, hasher, piece, of_piece: 0 }
+    }
+
+    fn add(&mut self, record: u64, line: &[u8]) -> Result<(), Halt> {
+        let sends = match self.open {
+            Some(sends) => sends,
+            None => {
+                let sends = self.builder.known.get(self.index).is_none_or(|(_, found)| !found);
+                self.first = record;
+                if sends {
+                    self.send(Piece::Begin(self.index))?;
+                }
+                *self.open.insert(sends)
+            }
+        };
+        self.hasher.write(line);
+        self.records += 1;
+        self.bytes += line.len() as u64;
+        if sends {
+            self.piece.extend_from_slice(line);
+            self.of_piece += 1;
+            if PIECE <= self.piece.len() {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Halt> {
+        let bytes = self.piece.split().freeze();
+        self.piece.reserve(PIECE);
+        let records = std::mem::take(&mut self.of_piece);
+        if bytes.is_empty() { Ok(()) } else { self.send(Piece::Bytes { bytes, records }) }
+    }
+
+    fn end(&mut self) -> Result<(), Halt> {
+        let Some(sends) = self.open.take() else { return Ok(()) };
+        let hasher = std::mem::replace(&mut self.hasher, XxHash3_128::with_seed(0));
+        let digest = format!("{:032x}", hasher.finish_128());
+        let built = Built { index: self.index, first: self.first, records: self.records, bytes: self.bytes, digest };
+        if self.builder.known.get(self.index).is_some_and(|(known, _)| *known != built) {
+            return Err(self.changed());
+        }
+        if sends {
+            self.flush()?;
+            self.send(Piece::End(built))?;
+        }
+        self.index += 1;
+        (self.records, self.bytes) = (0, 0);
+        Ok(())
+    }
+
+    fn send(&self, piece: Piece) -> Result<(), Halt> {
+        self.builder.pieces.blocking_send(piece).map_err(|_| Halt::NobodyListens)
+    }
+
+    fn changed(&self) -> Halt {
+        let message =
+            format!("{} builds other request lines than when the run was begun", self.builder.input.display());
+        Halt::Failed(Error::new(Kind::Input, message).with_hint("begin a new run with --new"))
+    }
+}

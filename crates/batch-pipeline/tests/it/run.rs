@@ -1,0 +1,181 @@
+//! Runs: from the beginning, and from wherever they stopped.
+
+use batch_backend::Kind as BackendKind;
+use batch_pipeline::{Kind, Stop, stopper};
+use insta::assert_snapshot;
+
+use crate::world::{World, Wrong};
+
+const TABLE: &str = "text,expected\nb,B\na,A\nb,X\n";
+
+#[tokio::test]
+async fn from_table_to_report() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("[evaluate]\nexpected = 'expected'\n");
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+
+    assert_snapshot!(world.told().join("\n"), @"");
+    let read = |name: &str| std::fs::read_to_string(run.path().join(name)).unwrap();
+    assert_snapshot!(read("results.csv"), @"");
+    assert_snapshot!(read("mismatches.csv"), @"");
+    assert_eq!((report.accounting.records, report.accounting.answered), (3, 3));
+    assert!(report.accounting.is_balanced());
+    assert_eq!(report.evaluation.unwrap().correct, 2);
+    assert!(run.state().is_finished());
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_create_makes_no_second_job() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.goes_wrong([Wrong::LostCreate]);
+    let report = world.go(&mut world.open(&spec).unwrap(), Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_create_that_was_never_heard_is_made_again() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.goes_wrong([Wrong::NoCreate, Wrong::NoCreate]);
+    let report = world.go(&mut world.open(&spec).unwrap(), Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_after_create_leaves_a_job_that_the_next_one_adopts() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    // As if killed between the call and the note of it: three lost replies end the first process.
+    world.goes_wrong([Wrong::LostCreate]);
+    let mut run = world.open(&spec).unwrap();
+    let (stopper, stop) = stopper();
+    stopper.stop();
+    // Stopped before anything: nothing is created.
+    assert_eq!(world.go(&mut run, stop).await.unwrap_err().kind(), Kind::Interrupted);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 0);
+    let path = run.path().to_owned();
+    drop(run);
+
+    let mut run = world.open(&spec).unwrap();
+    assert!(run.is_resumed());
+    assert_eq!(run.path(), path);
+    world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+
+    // The state of a process that died right after `create`: the intent without the job.
+    let file = run.path().join("run.json");
+    drop(run);
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    state["shards"][0]["attempts"][0].as_object_mut().unwrap().remove("job");
+    state["shards"][0]["attempts"][0].as_object_mut().unwrap().remove("collected");
+    state["shards"][0]["attempts"][0]["state"] = "JOB_STATE_UNSPECIFIED".into();
+    state["finished"] = serde_json::Value::Null;
+    std::fs::write(&file, serde_json::to_vec(&state).unwrap()).unwrap();
+    world.told();
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1, "a second job was created");
+    assert_snapshot!(world.told().join("\n"), @"");
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_for_an_hour_fails_no_run() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.goes_wrong(vec![Wrong::Poll(BackendKind::Unavailable); 90]);
+    let report = world.go(&mut world.open(&spec).unwrap(), Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert_eq!(world.told().iter().filter(|line| line.ends_with("poll failed")).count(), 90);
+    let hours = report.finished.duration_since(report.created).as_hours();
+    assert_eq!(hours, 1, "{} to {}", report.created, report.finished);
+}
+
+#[tokio::test]
+async fn a_refused_login_ends_the_process_and_not_the_run() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.goes_wrong([Wrong::Poll(BackendKind::Unauthenticated)]);
+    let mut run = world.open(&spec).unwrap();
+    let error = world.go(&mut run, Stop::never()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Backend);
+    drop(run);
+    let report = world.go(&mut world.open(&spec).unwrap(), Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn shards_are_cut_at_the_limits_and_joined_to_one_table() {
+    let world = World::new();
+    let rows: String = (0..25).map(|i| format!("text {i}\n")).collect();
+    let spec = world.table(&format!("text\n{rows}")).spec("[limits]\nrequests = 10\njobs = 2\n");
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 25);
+    let records: Vec<(u64, u64)> = run.state().shards.iter().map(|shard| (shard.first, shard.records)).collect();
+    assert_eq!(records, [(0, 10), (10, 10), (20, 5)]);
+    let results = std::fs::read_to_string(run.path().join("results.csv")).unwrap();
+    let texts: Vec<&str> = results.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(texts, (0..25).map(|i| format!("text {i}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn bytes_limit_a_shard_too_and_a_line_that_fits_nowhere_is_refused() {
+    let world = World::new();
+    world.table("text\naaaaaaaaaa\nbbbbbbbbbb\n");
+    let mut run = world.open(&world.spec("[limits]\nbytes = 120\n")).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(run.state().shards.len(), 2);
+    let mut run = world.open(&world.spec("[limits]\nbytes = 50\n")).unwrap();
+    let error = world.go(&mut run, Stop::never()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Input);
+    assert!(error.to_string().contains("table.csv:2: the request line of record 0 has"), "{error}");
+    assert!(run.state().shards.is_empty(), "something was staged");
+}
+
+#[tokio::test]
+async fn a_run_is_held_by_one_process() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    let _held = world.open(&spec).unwrap();
+    let error = world.open(&spec).unwrap_err();
+    assert_eq!(error.kind(), Kind::RunDirectory);
+    assert!(error.to_string().contains("another process is working on the run"), "{error}");
+}
+
+#[tokio::test]
+async fn a_finished_run_is_evaluated_again_without_a_new_job() {
+    let world = World::new();
+    world.table(TABLE);
+    let mut run = world.open(&world.spec("")).unwrap();
+    let path = run.path().to_owned();
+    assert!(world.go(&mut run, Stop::never()).await.unwrap().evaluation.is_none());
+    drop(run);
+    let spec = world.spec("[evaluate]\nexpected = 'expected'\n");
+    let options = batch_pipeline::RunDirOptions { directory: Some(path), ..Default::default() };
+    let mut run = batch_pipeline::RunDir::open(&spec, &world.path("table.csv"), &options, &world.clock).unwrap();
+    assert!(world.go(&mut run, Stop::never()).await.unwrap().evaluation.is_some());
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn staged_lines_that_were_changed_are_staged_again() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    // The process ends after staging: the job is refused.
+    world.goes_wrong([Wrong::NoCreate, Wrong::NoCreate, Wrong::NoCreate]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap_err();
+    let name = run.state().shards[0].staged.name.clone();
+    drop(run);
+    world.store.put(&name, "somebody else's");
+    world.told();
+    let report = world.go(&mut world.open(&spec).unwrap(), Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert!(world.told().contains(&"staged 0: 3".to_owned()));
+}

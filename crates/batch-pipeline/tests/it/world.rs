@@ -1,0 +1,202 @@
+//! A world in memory: a folder, a table, a clock that nobody waits for, jobs that can go wrong.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use batch_backend::{
+    Error, JobPage, JobService, Kind, ListJobs, Result,
+    memory::{MemoryJobs, MemoryStore},
+};
+use batch_model::{BatchPredictionJob, JobName};
+use batch_pipeline::{Backends, Clock, Context, Event, Events, Overrides, Report, RunDir, RunDirOptions, Spec, Stop};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+/// A clock on which every sleep takes no time.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<Mutex<Timestamp>>);
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().unwrap())))
+    }
+}
+
+#[async_trait]
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        let mut now = self.0.lock().unwrap();
+        *now = (*now).max(until);
+    }
+}
+
+/// What the service shall do wrong, each once, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// The job is created, and the answer is lost.
+    LostCreate,
+    /// The job is not created, and nobody knows.
+    NoCreate,
+    /// A poll fails for a while.
+    Poll(Kind),
+}
+
+/// Jobs in memory that go wrong as asked, and count what is asked of them.
+#[derive(Clone)]
+pub(crate) struct Jobs {
+    inner: MemoryJobs,
+    wrong: Arc<Mutex<VecDeque<Wrong>>>,
+    pub(crate) created: Arc<Mutex<u32>>,
+}
+
+impl Jobs {
+    fn take(&self, matching: impl Fn(Wrong) -> bool) -> Option<Wrong> {
+        let mut wrong = self.wrong.lock().unwrap();
+        if wrong.front().copied().is_some_and(matching) { wrong.pop_front() } else { None }
+    }
+}
+
+impl fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Jobs")
+    }
+}
+
+impl fmt::Display for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("jobs that go wrong")
+    }
+}
+
+#[async_trait]
+impl JobService for Jobs {
+    async fn create(&self, job: &BatchPredictionJob) -> Result<BatchPredictionJob> {
+        let lost = || Err(Error::new(Kind::Unavailable, "create the job", "x").with_maybe_done(true));
+        match self.take(|wrong| matches!(wrong, Wrong::LostCreate | Wrong::NoCreate)) {
+            Some(Wrong::NoCreate) => lost(),
+            wrong => {
+                *self.created.lock().unwrap() += 1;
+                let job = self.inner.create(job).await?;
+                if wrong.is_some() { lost() } else { Ok(job) }
+            }
+        }
+    }
+
+    async fn get(&self, name: &JobName) -> Result<BatchPredictionJob> {
+        match self.take(|wrong| matches!(wrong, Wrong::Poll(_))) {
+            Some(Wrong::Poll(kind)) => Err(Error::new(kind, "get the job", name.to_string())),
+            _ => self.inner.get(name).await,
+        }
+    }
+
+    async fn list(&self, query: &ListJobs) -> Result<JobPage> {
+        self.inner.list(query).await
+    }
+
+    async fn cancel(&self, name: &JobName) -> Result<()> {
+        self.inner.cancel(name).await
+    }
+
+    async fn delete(&self, name: &JobName) -> Result<()> {
+        self.inner.delete(name).await
+    }
+}
+
+/// Everything that a run needs, and what it told.
+pub(crate) struct World {
+    folder: TempDir,
+    pub(crate) store: MemoryStore,
+    pub(crate) jobs: Jobs,
+    pub(crate) clock: TestClock,
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let store = MemoryStore::default();
+        let inner = MemoryJobs::new(store.clone(), Arc::new(answer));
+        let jobs = Jobs { inner, wrong: Arc::default(), created: Arc::default() };
+        Self { folder: tempfile::tempdir().unwrap(), store, jobs, clock: TestClock::new(), told: Arc::default() }
+    }
+
+    pub(crate) fn goes_wrong(&self, wrong: impl IntoIterator<Item = Wrong>) -> &Self {
+        self.jobs.wrong.lock().unwrap().extend(wrong);
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn table(&self, text: &str) -> &Self {
+        std::fs::write(self.path("table.csv"), text).unwrap();
+        self
+    }
+
+    pub(crate) fn spec(&self, more: &str) -> Spec {
+        let text = format!(
+            "version = 1\n[input]\npath = 'table.csv'\n[request]\nmodel = 'gemini-2.5-flash'\nprompt = '{{{{ text }}}}'\n{more}"
+        );
+        Spec::parse("batch.toml", &text, &Overrides::default()).unwrap()
+    }
+
+    pub(crate) fn open(&self, spec: &Spec) -> batch_pipeline::Result<RunDir> {
+        let options = RunDirOptions { root: Some(self.path("runs")), ..RunDirOptions::default() };
+        RunDir::open(spec, &self.path("table.csv"), &options, &self.clock)
+    }
+
+    pub(crate) async fn go(&self, run: &mut RunDir, stop: Stop) -> batch_pipeline::Result<Report> {
+        let store = Arc::new(self.store.clone());
+        let backends = Backends { input: store.clone(), output: store, jobs: Arc::new(self.jobs.clone()) };
+        let told = Arc::clone(&self.told);
+        let events = Events::new(move |event| {
+            if let Some(line) = line_of(event) {
+                told.lock().unwrap().push(line);
+            }
+        });
+        let context = Context { clock: Arc::new(self.clock.clone()), events, stop };
+        batch_pipeline::run(run, &backends, &context, None).await
+    }
+
+    pub(crate) fn told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.told.lock().unwrap())
+    }
+}
+
+fn line_of(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Staged { shard, records, found, .. } => {
+            format!("staged {shard}: {records}{}", if *found { " found" } else { "" })
+        }
+        Event::Submitted { shard, adopted, .. } => {
+            format!("submitted {shard}{}", if *adopted { " adopted" } else { "" })
+        }
+        Event::Polled { shard, state, changed: true, .. } => format!("{shard} {state}"),
+        Event::PollFailed { shard, .. } => format!("{shard} poll failed"),
+        Event::Collected { shard, files, .. } => format!("collected {shard}: {files}"),
+        _ => return None,
+    })
+}
+
+/// The service in one line: the prompt in capitals.
+fn answer(line: &[u8]) -> Vec<u8> {
+    let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+    let text = line["request"]["contents"][0]["parts"][0]["text"].as_str().unwrap().to_uppercase();
+    serde_json::to_vec(&serde_json::json!({
+        "key": line["key"], "request": line["request"], "status": "",
+        "response": {
+            "candidates": [{ "content": { "role": "model", "parts": [{ "text": text }] }, "finishReason": "STOP" }],
+            "usageMetadata": { "promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2 },
+        },
+    }))
+    .unwrap()
+}
