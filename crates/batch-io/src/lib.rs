@@ -56,7 +56,8 @@ mod template;
 pub use canonical::canonical_request;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use join::{
-    Example, Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, PredictionFile, Unmatched, Way, WayCounts,
+    Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, OutcomeExample, PredictionFile, Unmatched, Way,
+    WayCounts, explain_key, explain_line,
 };
 pub use key::{KeySpec, Keys};
 pub use outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated, UnknownOutcome};

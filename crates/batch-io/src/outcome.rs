@@ -189,8 +189,8 @@ pub enum InvalidAnswer {
         /// What is wrong there.
         what: String,
     },
-    /// Text was asked for, and the answer has none; the kind of part it has instead, such
-    /// as `functionCall`.
+    /// JSON or one of a list of values was asked for, and the answer has no text; the kind
+    /// of part it has instead, such as `functionCall`.
     NotText(String),
 }
 
@@ -278,7 +278,7 @@ impl fmt::Display for InvalidAnswer {
             }
             Self::Misfit { pointer, what } if pointer.is_empty() => write!(f, "the answer {what}"),
             Self::Misfit { pointer, what } => write!(f, "the answer's {pointer} {what}"),
-            Self::NotText(part) => write!(f, "the answer is a {part} where JSON text was asked for"),
+            Self::NotText(part) => write!(f, "the answer is a {part} and no text"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Predictions joined to the records that they answer.
 
 mod columns;
+mod explain;
 mod files;
 mod identity;
 mod index;
@@ -17,9 +18,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+pub use explain::{explain_key, explain_line};
 pub use files::PredictionFile;
 pub use row::{Found, JoinedRow, Way};
-pub use summary::{Example, JoinSummary, Listed, OutcomeCounts, Unmatched, WayCounts};
+pub use summary::{OutcomeExample, JoinSummary, Listed, OutcomeCounts, Unmatched, WayCounts};
 
 use crate::error::{Error, Position, Result};
 use crate::key::{KeySpec, Keys};

@@ -37,7 +37,7 @@ pub struct JoinSummary {
     /// How often each model version answered, among the predictions that joined.
     pub model_versions: BTreeMap<String, u64>,
     /// The first record of each outcome but `answered`.
-    pub examples: BTreeMap<Outcome, Example>,
+    pub examples: BTreeMap<Outcome, OutcomeExample>,
     /// The names of the columns that were made of the answers' fields, as written.
     pub field_columns: Vec<String>,
     /// Whether the answers had so many different fields that no columns were made of those
@@ -134,7 +134,7 @@ pub struct Unmatched {
 /// A record that shows what an outcome is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Example {
+pub struct OutcomeExample {
     /// The record's index, from 0.
     pub index: u64,
     /// The record's key.
@@ -148,7 +148,7 @@ impl JoinSummary {
         self.records += 1;
         self.outcomes.0[row.outcome as usize] += 1;
         if row.outcome != Outcome::Answered {
-            self.examples.entry(row.outcome).or_insert_with(|| Example {
+            self.examples.entry(row.outcome).or_insert_with(|| OutcomeExample {
                 index: row.record.index(),
                 key: row.key.to_owned(),
                 detail: row.detail.to_owned(),

@@ -313,9 +313,11 @@ fn is_filter(reason: &str) -> bool {
     )
 }
 
-/// The first member that no `GenerateContentResponse` has: `embedding`, `choices`, `body`.
+/// The member by which another API's response is known, or else the first that no
+/// `GenerateContentResponse` has.
 fn other_member(response: &RawValue) -> Option<String> {
-    const KNOWN: [&str; 9] = [
+    const OTHERS: [&str; 6] = ["embedding", "embeddings", "predictions", "choices", "body", "content"];
+    const OURS: [&str; 9] = [
         "candidates",
         "promptFeedback",
         "prompt_feedback",
@@ -327,8 +329,9 @@ fn other_member(response: &RawValue) -> Option<String> {
         "createTime",
     ];
     let members = Members::of(response);
-    let other = members.iter().find(|(name, value)| !KNOWN.contains(name) && !json::is_null(value));
-    other.map(|(name, _)| name.to_owned())
+    let strangers = || members.iter().filter(|(name, value)| !OURS.contains(name) && !json::is_null(value));
+    let known = strangers().find(|(name, _)| OTHERS.contains(name));
+    known.or_else(|| strangers().next()).map(|(name, _)| name.to_owned())
 }
 
 /// What is worth saying of content that counts as an answer.

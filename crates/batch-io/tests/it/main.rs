@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "the lint's own exception for tests does not see their helpers")]
 
 mod bad_input;
+mod join;
+mod predictions;
+mod properties;
 mod request_lines;
 mod support;
 mod table;
