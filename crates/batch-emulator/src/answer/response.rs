@@ -15,8 +15,11 @@ pub(crate) struct Stamp<'a> {
     pub(crate) model: &'a str,
     /// When it was made, as protobuf's JSON writes it.
     pub(crate) created: &'a str,
-    /// What log probabilities, thoughts and identifiers are drawn from.
+    /// What log probabilities and thoughts are drawn from: the same for equal requests, in
+    /// whichever job and place they stand.
     pub(crate) seed: u64,
+    /// What the identifier is drawn from beside the seed: the place of the row.
+    pub(crate) place: u64,
     /// Whether the fields are there that came with the second generation of lines.
     pub(crate) second_generation: bool,
 }
@@ -94,7 +97,7 @@ pub(crate) fn write_response(
         out.extend_from_slice(b",\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\"}");
     }
     out.extend_from_slice(b",\"responseId\":\"");
-    out.extend_from_slice(identifier(&random).as_bytes());
+    out.extend_from_slice(identifier(&Random::new(stamp.seed ^ stamp.place)).as_bytes());
     out.extend_from_slice(b"\",\"usageMetadata\":");
     usage.write(stamp.second_generation, out);
     out.push(b'}');

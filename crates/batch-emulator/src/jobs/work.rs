@@ -281,8 +281,8 @@ fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Ve
             let stamp = Stamp {
                 model: work.model,
                 created: &proto(created),
-                // Equal requests get equal answers, and yet each its own identifier.
-                seed: seed ^ row.row.offset.rotate_left(17) ^ u64::from(row.row.file),
+                seed,
+                place: row.row.offset.rotate_left(17) ^ u64::from(row.row.file),
                 second_generation: work.config.lines != LineGeneration::First,
             };
             let mut response = Vec::with_capacity(1024);
