@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -318,4 +318,53 @@ pub(crate) struct EmulatorArgs {
     /// The seed of ids, of the order of predictions and of what `schema` answers.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+
+    #[command(flatten)]
+    pub(crate) jobs: JobArgs,
+}
+
+/// How the emulator's jobs behave.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Jobs")]
+pub(crate) struct JobArgs {
+    /// How long a job waits for capacity.
+    #[arg(long, default_value = "0", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) queue_delay: Duration,
+
+    /// How long a job runs at least.
+    #[arg(long, default_value = "0", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) run_delay: Duration,
+
+    /// How long a job may wait before it expires (the service: 72 hours).
+    #[arg(long, default_value = "259200", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) queue_limit: Duration,
+
+    /// How long a job may run before it ends with what is done (the service: 24 hours).
+    #[arg(long, default_value = "86400", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) run_limit: Duration,
+
+    /// The shape of prediction lines: as until 2025 (1), or as since then (2).
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2), value_name = "N")]
+    pub(crate) line_generation: u8,
+
+    /// Echo requests byte for byte, not as the service's import leaves them.
+    #[arg(long)]
+    pub(crate) verbatim_echo: bool,
+
+    /// Leave strings of digits as they are; the service makes numbers of them.
+    #[arg(long)]
+    pub(crate) keep_digits: bool,
+
+    /// Lose what stands beside the request in a line, keys too.
+    #[arg(long)]
+    pub(crate) lose_keys: bool,
+
+    /// Write predictions in the order of their requests.
+    #[arg(long)]
+    pub(crate) in_order: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -1,6 +1,6 @@
 //! `run --local`: the emulator inside this process, and what a spec leaves open for it.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use batch_emulator::{Config, Emulator, Faults, JobsConfig};
 use batch_model::GcsUri;
@@ -38,10 +38,19 @@ pub(crate) async fn start(spec: &Spec, spec_file: &Path, directory: &Path) -> Re
         buckets,
         faults: Faults::parse(&spec.local.faults)?,
         seed: spec.local.seed.unwrap_or(0),
-        jobs: JobsConfig { answer: answer(spec, spec_file)?, ..JobsConfig::default() },
+        jobs: JobsConfig {
+            answer: answer(spec, spec_file)?,
+            queue_delay: seconds(spec.local.queue_seconds),
+            run_delay: seconds(spec.local.run_seconds),
+            ..JobsConfig::default()
+        },
         ..Config::default()
     };
     Ok(Emulator::start(config).await?)
+}
+
+fn seconds(seconds: Option<f64>) -> Duration {
+    seconds.map_or(Duration::ZERO, Duration::from_secs_f64)
 }
 
 /// What answers: a recording lies beside the spec.

@@ -17,6 +17,8 @@ use crate::{args::ProgressMode, terminal::Terminal};
 pub(crate) struct Progress {
     mode: ProgressMode,
     terminal: Terminal,
+    /// Whether jobs are Google's, and there is a page about each.
+    has_console: bool,
     bars: MultiProgress,
     shown: Mutex<Shown>,
 }
@@ -29,14 +31,14 @@ struct Shown {
 }
 
 impl Progress {
-    pub(crate) fn new(mode: ProgressMode, terminal: &Terminal) -> Self {
+    pub(crate) fn new(mode: ProgressMode, terminal: &Terminal, has_console: bool) -> Self {
         let mode = match mode {
             ProgressMode::Auto if terminal.is_interactive() => ProgressMode::Bar,
             ProgressMode::Auto => ProgressMode::Plain,
             other => other,
         };
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
-        Self { mode, terminal: terminal.clone(), bars, shown: Mutex::default() }
+        Self { mode, terminal: terminal.clone(), has_console, bars, shown: Mutex::default() }
     }
 
     pub(crate) fn tell(&self, event: &Event) {
@@ -138,7 +140,9 @@ impl Progress {
             }
             Event::Submitted { shard, job, adopted } => {
                 let verb = if *adopted { "found the job" } else { "created the job" };
-                format!("{verb}{}: {job}", of(*shard))
+                let console =
+                    if self.has_console { format!("\n  {}", batch_api::console_url(job)) } else { String::new() };
+                format!("{verb}{}: {job}{console}", of(*shard))
             }
             Event::Polled { shard, state, stats, records, age, running, changed: true, .. } => {
                 format!("job{}: {}", of(*shard), waiting(state, stats.as_ref(), *records, *age, *running))

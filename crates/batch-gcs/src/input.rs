@@ -36,7 +36,9 @@ impl GcsInput {
             return Err(Error::new(Kind::InvalidArgument, "stage as", format!("{}{name}", self.prefix.as_folder()))
                 .with_source("an object to stage needs a name without wildcards"));
         }
-        Ok(self.prefix.join(name))
+        // The ending that the service's samples have, and by which Google's SDKs know the format.
+        let ending = if name.ends_with(".jsonl") { "" } else { ".jsonl" };
+        Ok(self.prefix.join(&format!("{name}{ending}")))
     }
 }
 

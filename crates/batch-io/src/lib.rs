@@ -46,6 +46,7 @@ mod canonical;
 mod error;
 mod join;
 mod key;
+mod lint;
 mod outcome;
 mod predictions;
 mod request;
@@ -60,6 +61,10 @@ pub use join::{
     WayCounts, explain_key, explain_line,
 };
 pub use key::{KeySpec, Keys};
+pub use lint::{
+    Certainty, Finding, Fix, LintLimits, LintOptions, Linter, Place, RULES, Rule, RuleExample, Severity, fix_line,
+    rules_markdown,
+};
 pub use outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated, UnknownOutcome};
 pub use predictions::{
     AnswerFormat, Explanation, Line, Prediction, PredictionLines, Problem, ProblemKind, Reading, RequestError,

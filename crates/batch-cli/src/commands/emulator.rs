@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use batch_emulator::{Config, Emulator, Faults, JobsConfig};
+use batch_emulator::{Answer, Config, Emulator, Faults, JobsConfig, LineGeneration};
 use serde_json::json;
 
 use crate::{
-    args::EmulatorArgs,
+    args::{EmulatorArgs, JobArgs},
     exit::Exit,
     failure::{Failure, Result},
     terminal::Terminal,
@@ -21,7 +21,7 @@ pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<
         buckets: args.bucket,
         faults: Faults::parse(&args.fault)?,
         seed: args.seed,
-        jobs: JobsConfig { answer: args.answer.parse()?, ..JobsConfig::default() },
+        jobs: jobs(&args.jobs, args.answer.parse()?),
         ..Config::default()
     };
     let emulator = Emulator::start(config).await?;
@@ -32,4 +32,20 @@ pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<
     tokio::signal::ctrl_c().await.map_err(|error| Failure::caused("wait for Ctrl-C", error))?;
     emulator.shutdown().await;
     Ok(Exit::Done)
+}
+
+fn jobs(args: &JobArgs, answer: Answer) -> JobsConfig {
+    JobsConfig {
+        answer,
+        queue_delay: args.queue_delay,
+        run_delay: args.run_delay,
+        queue_limit: args.queue_limit,
+        run_limit: args.run_limit,
+        lines: if args.line_generation == 1 { LineGeneration::First } else { LineGeneration::Second },
+        normalize_echo: !args.verbatim_echo,
+        retype_digits: !args.keep_digits,
+        pass_through: !args.lose_keys,
+        shuffle: !args.in_order,
+        ..JobsConfig::default()
+    }
 }

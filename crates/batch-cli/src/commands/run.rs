@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use batch_model::BatchPredictionJob;
 use batch_pipeline::{Context, Events, RunDir, RunDirOptions, Spec, Stop, stopper, system};
 
 use super::eval;
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         false => None,
     };
     let backends = target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?;
-    let progress = Arc::new(Progress::new(args.progress, terminal));
+    let progress = Arc::new(Progress::new(args.progress, terminal, !args.local && spec.endpoints.vertex.is_none()));
     let events = Events::new({
         let progress = Arc::clone(&progress);
         move |event| progress.tell(event)
@@ -55,8 +56,13 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     }
     let report = outcome.map_err(|error| {
         let interrupted = error.kind() == batch_pipeline::Kind::Interrupted;
+        let advice = if error.kind() == batch_pipeline::Kind::Job { job_advice(&run) } else { None };
         let failure = Failure::from(error);
-        if interrupted { failure.with_hint(go_on(&args, &run)) } else { failure }
+        match advice {
+            _ if interrupted => failure.with_hint(go_on(&args, &run)),
+            Some(advice) => failure.with_hint(advice),
+            None => failure,
+        }
     })?;
 
     let text = match args.format {
@@ -85,6 +91,18 @@ fn stop_on_ctrl_c(progress: &Arc<Progress>) -> Stop {
         std::future::pending::<()>().await;
     });
     stop
+}
+
+/// What the service's own words about a failed job say is to be done.
+fn job_advice(run: &RunDir) -> Option<String> {
+    let attempts = run.state().shards.iter().filter_map(|shard| shard.attempts.last());
+    attempts.filter(|attempt| attempt.error.is_some()).find_map(|attempt| {
+        let mut job = BatchPredictionJob::default();
+        job.name = attempt.job.as_ref().map(ToString::to_string);
+        job.state = attempt.state.clone();
+        job.error.clone_from(&attempt.error);
+        batch_api::failure_hint(&job)
+    })
 }
 
 fn go_on(args: &RunArgs, run: &RunDir) -> String {

@@ -165,11 +165,38 @@ mod tests {
             ("tech", Some("テク")),
             ("", Some("tech")),
         ]);
-        assert_snapshot!(text(&metrics), @"");
+        assert_snapshot!(text(&metrics), @r"
+        compared   5 records with an expected value
+                   1 records without one are left out
+        coverage    80.0 %  4 of 5 answered
+        accuracy    40.0 %  2 of 5 correct, no answer counts as wrong (95 %: 11.8 to 76.9 %)
+                    50.0 %  of the 4 answered
+                   1 answers are no label
+        agreement  kappa 0.118, MCC 0.136
+
+        class    precision    recall        f1   support
+        tech         0.500     0.333     0.400         3
+        スポーツ     1.000     0.500     0.667         2
+        macro        0.750     0.417     0.533         5
+        weighted     0.700     0.400     0.507         5
+
+        expected ↓ answer →  tech  スポーツ  (unknown)  (no answer)  total
+        tech                    1         ·          1            1      3
+        スポーツ                1         1          ·            ·      2
+        total                   2         1          1            1      5
+        ");
     }
 
     #[test]
     fn nothing_to_compare_is_no_zero() {
-        assert_snapshot!(text(&of(&[])), @"");
+        assert_snapshot!(text(&of(&[])), @r"
+        compared   0 records with an expected value
+        coverage       –    0 of 0 answered
+        accuracy       –    0 of 0 correct, no answer counts as wrong
+                       –    of the 0 answered
+
+        expected ↓ answer →  (unknown)  (no answer)  total
+        total                        ·            ·      ·
+        ");
     }
 }

@@ -27,9 +27,12 @@ fn flags_alone_are_enough() {
         &args[..],
     ];
     let ran = context.run(&args.concat()).expect(0);
-    assert_snapshot!(ran.stderr, @"2 request lines, 402 B");
+    assert_snapshot!(ran.stderr, @"2 request lines, 417 B");
     assert_eq!(ran.stdout, "");
-    assert_snapshot!(context.read("out.jsonl"), @"");
+    assert_snapshot!(context.read("out.jsonl"), @r#"
+    {"key":"a","request":{"contents":[{"role":"user","parts":[{"text":"ONE \"1\""}]}],"systemInstruction":{"parts":[{"text":"Be brief, a."}]},"generationConfig":{"temperature":0.2,"seed":1},"labels":{"id":"na"}}}
+    {"key":"b","request":{"contents":[{"role":"user","parts":[{"text":"二\n行"}]}],"systemInstruction":{"parts":[{"text":"Be brief, b."}]},"generationConfig":{"temperature":0.2,"seed":1},"labels":{"id":"nb"}}}
+    "#);
 }
 
 #[test]
@@ -40,7 +43,10 @@ fn standard_input_to_standard_output() {
         context.command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"{\"t\":\"\xe6\x97\xa5\"}\n{\"t\":7}\n").unwrap();
     let ran = context.ran(&child.wait_with_output().unwrap()).expect(0);
-    assert_snapshot!(ran.stdout, @"");
+    assert_snapshot!(ran.stdout, @r#"
+    {"key":"r0","request":{"contents":[{"role":"user","parts":[{"text":"日"}]}]}}
+    {"key":"r1","request":{"contents":[{"role":"user","parts":[{"text":"7"}]}]}}
+    "#);
 }
 
 #[test]

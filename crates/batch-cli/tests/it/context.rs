@@ -90,7 +90,7 @@ impl Ran {
 /// Run ids, job ids and times are new every time.
 pub(crate) fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
+    settings.set_snapshot_path("snapshots");
     for (pattern, word) in [
         (r"\d{8}-\d{6}-\d{3}-[0-9a-f]{8}", "[run]"),
         (r"batchPredictionJobs/\d+", "batchPredictionJobs/[job]"),

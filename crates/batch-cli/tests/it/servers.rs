@@ -32,11 +32,6 @@ impl Server {
         let settings = endpoints.into_iter().chain(["poll.first=0.05".to_owned(), "poll.steady=0.1".to_owned()]);
         settings.flat_map(|setting| ["--set".to_owned(), setting]).collect()
     }
-
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("kill the emulator");
-        self.child.wait().expect("wait for its end");
-    }
 }
 
 impl Drop for Server {
@@ -68,7 +63,11 @@ fn a_bucket_that_does_not_exist() {
     let mut args = vec!["run", &spec, "--project", "p", "--location", "us-central1", "--progress", "none"];
     args.extend(settings.iter().map(String::as_str));
     let ran = context.run(&args).expect(2);
-    assert_snapshot!(ran.stderr, @"");
+    assert_snapshot!(ran.stderr, @r"
+    error: stage the request lines of shard 0
+      caused by: write gs://batch-demo/article/input/20261121-050935-756-3d65e313/s00000.jsonl: 404 not found: The specified bucket does not exist.
+    hint: create the bucket: `gcloud storage buckets create gs://batch-demo --location=us-central1`
+    ");
 }
 
 #[test]
@@ -80,5 +79,9 @@ fn a_service_that_refuses_the_caller() {
     let mut args = vec!["run", &spec, "--project", "p", "--location", "us-central1", "--progress", "none"];
     args.extend(settings.iter().map(String::as_str));
     let ran = context.run(&args).expect(2);
-    assert_snapshot!(ran.stderr, @"");
+    assert_snapshot!(ran.stderr, @r"
+    error: stage the request lines of shard 0
+      caused by: write gs://batch-demo/article/input/20261121-050935-856-0c44f923/s00000.jsonl: 403 permission denied: emulator@example.com does not have storage.objects access to the Google Cloud Storage object. Permission 'storage.objects' denied on resource (or it may not exist).
+    hint: grant the role roles/storage.objectUser: `gcloud storage buckets add-iam-policy-binding gs://batch-demo --member=user:emulator@example.com --role=roles/storage.objectUser`
+    ");
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod join;
+mod lint;
 mod predictions;
 mod properties;
 mod request_lines;

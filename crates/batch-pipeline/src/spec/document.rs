@@ -161,6 +161,8 @@ fn is_text(path: &str) -> bool {
                 | "target.labels"
                 | "local.seed"
                 | "local.faults"
+                | "local.queue_seconds"
+                | "local.run_seconds"
                 | "evaluate.labels"
                 | "evaluate.trim"
                 | "evaluate.ignore_case"

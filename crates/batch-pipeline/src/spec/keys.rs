@@ -25,7 +25,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("request.files", &["column", "mimeType", "mimeTypeColumn"]),
     ("target", &["project", "location", "input", "output", "labels"]),
     ("endpoints", &["storage", "bigquery", "vertex"]),
-    ("local", &["answer", "seed", "faults"]),
+    ("local", &["answer", "seed", "faults", "queue_seconds", "run_seconds"]),
     ("evaluate", &["expected", "answer", "labels", "trim", "ignore_case", "min_accuracy", "max_failed"]),
     ("results", &["format", "column_prefix", "field_prefix"]),
     ("limits", &["requests", "bytes", "jobs"]),

@@ -177,6 +177,12 @@ pub struct LocalSpec {
     /// Faults by name, each with a count: `fail-row=3`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// How long a job waits for capacity, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_seconds: Option<f64>,
+    /// How long a job runs at least, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_seconds: Option<f64>,
 }
 
 /// `[evaluate]`: what the answers are compared with.
@@ -395,6 +401,11 @@ impl Spec {
         let times = [self.poll.first, self.poll.steady, self.poll.young, self.poll.fraction, self.poll.longest];
         if times.iter().chain([&self.poll.jitter]).any(|time| !time.is_finite() || *time < 0.0) {
             return wrong("poll", "the times of [poll] are not below 0".to_owned());
+        }
+        for (path, seconds) in [("queue_seconds", self.local.queue_seconds), ("run_seconds", self.local.run_seconds)] {
+            if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
+                return wrong(&format!("local.{path}"), "the time is not below 0".to_owned());
+            }
         }
         if let Some(min) = self.evaluate.as_ref().and_then(|evaluate| evaluate.min_accuracy)
             && !(0.0..=1.0).contains(&min)

@@ -15,10 +15,24 @@ async fn from_table_to_report() {
     let mut run = world.open(&spec).unwrap();
     let report = world.go(&mut run, Stop::never()).await.unwrap();
 
-    assert_snapshot!(world.told().join("\n"), @"");
+    assert_snapshot!(world.told().join("\n"), @r"
+    staged 0: 3
+    submitted 0
+    0 JOB_STATE_RUNNING
+    0 JOB_STATE_SUCCEEDED
+    collected 0: 1
+    ");
     let read = |name: &str| std::fs::read_to_string(run.path().join(name)).unwrap();
-    assert_snapshot!(read("results.csv"), @"");
-    assert_snapshot!(read("mismatches.csv"), @"");
+    assert_snapshot!(read("results.csv"), @r"
+    text,expected,outcome,answer,detail,finish_reason,prompt_tokens,candidates_tokens,thoughts_tokens,total_tokens
+    b,B,answered,B,,STOP,1,1,,2
+    a,A,answered,A,,STOP,1,1,,2
+    b,X,answered,B,,STOP,1,1,,2
+    ");
+    assert_snapshot!(read("mismatches.csv"), @r"
+    key,expected,given,outcome,detail,text,expected
+    r2,X,B,answered,,b,X
+    ");
     assert_eq!((report.accounting.records, report.accounting.answered), (3, 3));
     assert!(report.accounting.is_balanced());
     assert_eq!(report.evaluation.unwrap().correct, 2);
@@ -80,7 +94,11 @@ async fn a_process_that_dies_after_create_leaves_a_job_that_the_next_one_adopts(
     let report = world.go(&mut run, Stop::never()).await.unwrap();
     assert_eq!(report.accounting.answered, 3);
     assert_eq!(*world.jobs.created.lock().unwrap(), 1, "a second job was created");
-    assert_snapshot!(world.told().join("\n"), @"");
+    assert_snapshot!(world.told().join("\n"), @r"
+    staged 0: 3 found
+    submitted 0 adopted
+    collected 0: 1
+    ");
 }
 
 #[tokio::test]
