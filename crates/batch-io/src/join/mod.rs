@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub use explain::{explain_key, explain_line};
 pub use files::PredictionFile;
 pub use row::{Found, JoinedRow, Way};
-pub use summary::{OutcomeExample, JoinSummary, Listed, OutcomeCounts, Unmatched, WayCounts};
+pub use summary::{JoinSummary, Listed, OutcomeCounts, OutcomeExample, Unmatched, WayCounts};
 
 use crate::error::{Error, Position, Result};
 use crate::key::{KeySpec, Keys};
