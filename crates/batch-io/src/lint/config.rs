@@ -89,7 +89,8 @@ fn answer_format(checks: &mut Checks<'_, '_>, config: &Value<'_>, at: &Pointer<'
             Some(_) => (format!("{} with responseMimeType {mime_text:?}", member.name), None),
             None => {
                 // A null of that name would be a second member of it.
-                let is_free = !config.members().iter().any(|m| super::json::is_spelling_of(&m.name, "responseMimeType"));
+                let is_free =
+                    !config.members().iter().any(|m| super::json::is_spelling_of(&m.name, "responseMimeType"));
                 let place = config.start + 1..config.start + 1;
                 let fix = checks.report.replace(place, "\"responseMimeType\":\"application/json\",");
                 (format!("{} without a responseMimeType", member.name), Some(fix).filter(|_| is_free))
@@ -137,7 +138,7 @@ fn thinking(checks: &mut Checks<'_, '_>, config: &Value<'_>, at: &Pointer<'_>) {
         Some(tokens) if tokens < 0.0 && limit < LITTLE_OUTPUT => {
             format!("thoughts without a limit in an answer of {limit} tokens")
         }
-        None if level.is_none() && limit >= 1.0 && limit < LITTLE_OUTPUT && model.is_some_and(thinks_unasked) => {
+        None if level.is_none() && (1.0..LITTLE_OUTPUT).contains(&limit) && model.is_some_and(thinks_unasked) => {
             format!("this model thinks unless told otherwise, in an answer of {limit} tokens")
         }
         _ => return,

@@ -95,7 +95,8 @@ fn extension(checks: &mut Checks<'_, '_>, mime: Option<&Member<'_>>, uri: &str, 
         && !extensions.contains(&&*extension)
     {
         let message = format!("the file ends in .{extension}, and its mimeType is {text:?}");
-        let finding = checks.report.add(&rules::MIME_TYPE_MISMATCH, member.value.start, &at.name(&member.name), message);
+        let finding =
+            checks.report.add(&rules::MIME_TYPE_MISMATCH, member.value.start, &at.name(&member.name), message);
         finding.help(format!("write {expected:?}, unless the file is something else than its name says"));
     }
 }

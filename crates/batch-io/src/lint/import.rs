@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use batch_model::GenerateContentRequest;
-use batch_model::limits::is_retyped;
 use batch_model::Shape;
+use batch_model::limits::is_retyped;
 
 use super::finding::{Finding, Place};
 use super::json::{Kind, Value};
@@ -33,8 +33,7 @@ enum Type {
 }
 
 impl Type {
-    const ALL: [Self; 7] =
-        [Self::Digits, Self::Truth, Self::Text, Self::Number, Self::Bool, Self::Object, Self::Array];
+    const ALL: [Self; 7] = [Self::Digits, Self::Truth, Self::Text, Self::Number, Self::Bool, Self::Object, Self::Array];
 
     fn what(self) -> &'static str {
         match self {
@@ -153,7 +152,13 @@ impl Node {
         }
     }
 
-    fn find_retyped(&self, rule: &'static rules::Rule, what: &str, with_numbers: bool, found: &mut Vec<(u32, Finding)>) {
+    fn find_retyped(
+        &self,
+        rule: &'static rules::Rule,
+        what: &str,
+        with_numbers: bool,
+        found: &mut Vec<(u32, Finding)>,
+    ) {
         let (digits, truth) = (self.first(Type::Digits), self.first(Type::Truth));
         let number = self.first(Type::Number).filter(|_| with_numbers);
         let (seen, what) = match (digits.or(number), truth) {
@@ -186,8 +191,7 @@ impl Node {
             return;
         };
         let message = format!("{} here, and {} at {}", other.what(), established.what(), first.place);
-        let finding =
-            Finding::new(&rules::MIXED_TYPES, Some(second.place.clone()), second.pointer.clone(), message);
+        let finding = Finding::new(&rules::MIXED_TYPES, Some(second.place.clone()), second.pointer.clone(), message);
         found.push((second.file, finding));
     }
 }
@@ -240,7 +244,12 @@ impl Walk<'_, '_> {
             Kind::Object(members) => {
                 if records > DEEPEST_RECORD && !self.is_too_deep {
                     self.is_too_deep = true;
-                    self.report.add(&rules::TOO_DEEP, value.start, at, format!("an object inside {DEEPEST_RECORD} others"));
+                    self.report.add(
+                        &rules::TOO_DEEP,
+                        value.start,
+                        at,
+                        format!("an object inside {DEEPEST_RECORD} others"),
+                    );
                 }
                 let mut names = HashSet::new();
                 for member in members {
@@ -283,7 +292,9 @@ impl Walk<'_, '_> {
             _ => None,
         };
         let help = match at.last_name() {
-            Some("properties" | "parameters") => Some("a function that takes nothing has no parameters: leave them out"),
+            Some("properties" | "parameters") => {
+                Some("a function that takes nothing has no parameters: leave them out")
+            }
             Some("codeExecution" | "code_execution" | "urlContext" | "url_context") => {
                 Some("no way is known to use this tool in a batch: leave it out, or send the request online")
             }
@@ -319,7 +330,25 @@ impl Walk<'_, '_> {
 fn is_odd(c: char) -> bool {
     matches!(
         c,
-        '!' | '"' | '$' | '(' | ')' | '*' | ',' | '.' | '/' | ';' | '?' | '@' | '[' | '\\' | ']' | '^' | '`' | '{' | '}' | '~'
+        '!' | '"'
+            | '$'
+            | '('
+            | ')'
+            | '*'
+            | ','
+            | '.'
+            | '/'
+            | ';'
+            | '?'
+            | '@'
+            | '['
+            | '\\'
+            | ']'
+            | '^'
+            | '`'
+            | '{'
+            | '}'
+            | '~'
     ) || c.is_control()
 }
 
@@ -339,4 +368,3 @@ impl Growth {
         !self.is_full
     }
 }
-

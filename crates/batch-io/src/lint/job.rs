@@ -35,12 +35,7 @@ impl Requests {
 }
 
 /// What is wrong with a job of this model in this location, on this day.
-pub(super) fn check(
-    model: &ModelName,
-    location: Option<&Location>,
-    today: Option<&str>,
-    out: &mut dyn FnMut(Finding),
-) {
+pub(super) fn check(model: &ModelName, location: Option<&Location>, today: Option<&str>, out: &mut dyn FnMut(Finding)) {
     let mut report = |rule: &'static Rule, message: String, help: Option<String>| {
         let mut finding = Finding::new(rule, None, String::new(), message);
         if let Some(help) = help {
@@ -115,7 +110,8 @@ mod tests {
     /// The list has no model that batches are known not to take; the next one may.
     #[test]
     fn a_model_that_batches_do_not_take() {
-        let info: ModelInfo = serde_json::from_str(r#"{"id": "gemini-9-live", "family": "gemini-9", "batch": false}"#).unwrap();
+        let info: ModelInfo =
+            serde_json::from_str(r#"{"id": "gemini-9-live", "family": "gemini-9", "batch": false}"#).unwrap();
         let mut found = Vec::new();
         known(&info, None, None, &mut |rule, message, _| found.push((rule.code, message)));
         assert_eq!(found, [(rules::MODEL_NOT_FOR_BATCH.code, "gemini-9-live is not for batches".to_owned())]);

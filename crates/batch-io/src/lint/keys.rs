@@ -32,22 +32,21 @@ impl Keys {
         let mut key = None;
         for member in line.members() {
             let at = Pointer::Line.name(&member.name);
-            match &*member.name {
-                "request" => {}
-                name if RESERVED.contains(&name) => {
-                    if !is_prediction {
-                        let message = format!("{name:?} is a name that the service writes itself");
-                        report.add(&rules::RESERVED_NAME, member.start, &at, message);
-                    }
+            let (name, value) = (&*member.name, &member.value);
+            if name == "request" || (is_prediction && RESERVED.contains(&name)) {
+                continue;
+            }
+            if RESERVED.contains(&name) {
+                let message = format!("{name:?} is a name that the service writes itself");
+                report.add(&rules::RESERVED_NAME, member.start, &at, message);
+            } else if matches!(value.kind, Kind::Object(_) | Kind::Array(_)) {
+                // An empty object is worse, and said elsewhere.
+                if !value.is_empty_object() {
+                    let message = format!("the pass-through field {name:?} is {}", value.what());
+                    report.add(&rules::PASS_THROUGH_TYPE, value.start, &at, message);
                 }
-                name if matches!(member.value.kind, Kind::Object(_) | Kind::Array(_)) => {
-                    if !member.value.is_empty_object() {
-                        let message = format!("the pass-through field {name:?} is {}", member.value.what());
-                        report.add(&rules::PASS_THROUGH_TYPE, member.value.start, &at, message);
-                    }
-                }
-                "key" => key = Some(&member.value),
-                _ => {}
+            } else if name == "key" {
+                key = Some(value);
             }
         }
         let text = match key.map(|key| &key.kind) {

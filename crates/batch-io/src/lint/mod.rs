@@ -29,7 +29,7 @@ use report::Report;
 use request::Checks;
 
 pub use finding::{Finding, Fix, Place, Severity, fix_line};
-pub use rules::{Certainty, RuleExample, RULES, Rule, rules_markdown};
+pub use rules::{Certainty, RULES, Rule, RuleExample, rules_markdown};
 
 /// What is known of the job beside its lines.
 #[derive(Clone, Debug, Default)]
@@ -166,9 +166,7 @@ impl Linter {
         self.begin(file);
         loop {
             line.clear();
-            let failed = |number, error| {
-                Error::io("reading failed", error).at(Position::file(file).line(number))
-            };
+            let failed = |number, error| Error::io("reading failed", error).at(Position::file(file).line(number));
             let mut length = reader
                 .by_ref()
                 .take(limit.saturating_add(1))
@@ -224,9 +222,7 @@ impl Linter {
         let mut found = Vec::new();
         self.import.finish(&mut found);
         self.keys.finish(&mut found);
-        found.sort_by_key(|(file, finding)| {
-            (*file, finding.place.as_ref().map(|place| place.byte), finding.rule.code)
-        });
+        found.sort_by_key(|(file, finding)| (*file, finding.place.as_ref().map(|place| place.byte), finding.rule.code));
         found.into_iter().for_each(|(_, finding)| out(finding));
     }
 
@@ -283,7 +279,9 @@ impl Linter {
         if let Some(rest) = text.strip_suffix('\r') {
             let at = base + rest.len();
             let fix = report.replace(at..at + 1, "");
-            report.add(&rules::CARRIAGE_RETURN, at, &Pointer::Line, "a carriage return at the end of the line").fix(fix);
+            report
+                .add(&rules::CARRIAGE_RETURN, at, &Pointer::Line, "a carriage return at the end of the line")
+                .fix(fix);
             text = rest;
         }
         report.begin_at(base);
@@ -319,7 +317,8 @@ impl Linter {
             Some(member) => {
                 let at = Pointer::Line.name("request");
                 let message = format!("the request is {}", member.value.what());
-                report.add(&rules::NO_REQUEST, member.value.start, &at, message);
+                let finding = report.add(&rules::NO_REQUEST, member.value.start, &at, message);
+                finding.help("write {\"contents\": [{\"role\": \"user\", \"parts\": [{\"text\": …}]}]}");
             }
             None => no_request(line, text, report),
         }

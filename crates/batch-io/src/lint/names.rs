@@ -125,9 +125,6 @@ mod tests {
         ] {
             assert_eq!(meant(request, name), expected, "{name}");
         }
-        assert_eq!(
-            meant(GenerationConfig::shape(), "safety_settings"),
-            Meant::Elsewhere("safetySettings".into()),
-        );
+        assert_eq!(meant(GenerationConfig::shape(), "safety_settings"), Meant::Elsewhere("safetySettings".into()),);
     }
 }

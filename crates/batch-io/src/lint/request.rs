@@ -25,7 +25,11 @@ impl Checks<'_, '_> {
 
     fn value(&mut self, value: &Value<'_>, shape: &Shape, at: &Pointer<'_>) {
         let fits = match (shape, &value.kind) {
-            (_, Kind::Null) | (Shape::Any, _) => true,
+            (_, Kind::Null)
+            | (Shape::Any, _)
+            | (Shape::String, Kind::String(_))
+            | (Shape::Bool, Kind::Bool(_))
+            | (Shape::Number, Kind::Number(_)) => true,
             (Shape::List(element), Kind::Array(elements)) => {
                 for (index, value) in elements.iter().enumerate() {
                     self.value(value, element, &at.index(index));
@@ -53,12 +57,10 @@ impl Checks<'_, '_> {
                 }
                 true
             }
-            (Shape::String, Kind::String(_)) | (Shape::Bool, Kind::Bool(_)) => true,
             (Shape::Bool, Kind::String(text)) => matches!(&**text, "true" | "false"),
             (Shape::Integer | Shape::Enum(_), Kind::Number(_)) | (Shape::Integer, Kind::String(_)) => {
                 value.number().is_some_and(|number| number.fract() == 0.0)
             }
-            (Shape::Number, Kind::Number(_)) => true,
             (Shape::Number, Kind::String(text)) => text.parse::<f64>().is_ok(),
             _ => false,
         };
@@ -152,7 +154,8 @@ impl Checks<'_, '_> {
         let mut fix = None;
         let help = match meant {
             Meant::Spelling(spelling) => {
-                let is_there = value.members().iter().any(|m| is_spelling_of(&m.name, spelling) || &*m.name == spelling);
+                let is_there =
+                    value.members().iter().any(|m| is_spelling_of(&m.name, spelling) || &*m.name == spelling);
                 if !is_there {
                     fix = Some(self.report.replace(member.start..member.name_end, format!("\"{spelling}\"")));
                 }
@@ -162,8 +165,12 @@ impl Checks<'_, '_> {
             Meant::Elsewhere(path) => Some(format!("did you mean request.{path}?")),
             Meant::Unknown => None,
         };
-        let finding =
-            self.report.add(&rules::UNKNOWN_FIELD, member.start, at, format!("unknown field {name:?} in {}", shape.name()));
+        let finding = self.report.add(
+            &rules::UNKNOWN_FIELD,
+            member.start,
+            at,
+            format!("unknown field {name:?} in {}", shape.name()),
+        );
         if let Some(help) = help {
             finding.help(help);
         }

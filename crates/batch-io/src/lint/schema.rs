@@ -20,13 +20,32 @@ const INSTEAD: &[(&str, &str)] = &[
 
 /// What of JSON Schema the service looks at. Likely: the list of the SDKs' reference.
 const JSON_SCHEMA: &[&str] = &[
-    "$id", "$defs", "$ref", "$anchor", "type", "format", "title", "description", "enum", "items", "prefixItems",
-    "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
+    "$id",
+    "$defs",
+    "$ref",
+    "$anchor",
+    "type",
+    "format",
+    "title",
+    "description",
+    "enum",
+    "items",
+    "prefixItems",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "anyOf",
+    "oneOf",
+    "properties",
+    "additionalProperties",
+    "required",
     "propertyOrdering",
 ];
 
 /// JSON Schema's keywords that ask nothing of an answer: that they are not looked at loses nothing.
-const NOTES: &[&str] = &["$schema", "$comment", "default", "example", "examples", "deprecated", "readOnly", "writeOnly"];
+const NOTES: &[&str] =
+    &["$schema", "$comment", "default", "example", "examples", "deprecated", "readOnly", "writeOnly"];
 
 pub(super) fn schema(checks: &mut Checks<'_, '_>, schema: &Value<'_>, at: &Pointer<'_>) {
     if let Some(values) = schema.get("enum") {
@@ -120,7 +139,8 @@ fn undeclared(checks: &mut Checks<'_, '_>, schema: &Value<'_>, at: &Pointer<'_>)
                 continue;
             }
             let message = format!("{list} has {name:?}, and properties has not");
-            let finding = checks.report.add(&rules::UNDECLARED_PROPERTY, value.start, &at.element(&member.value, index), message);
+            let finding =
+                checks.report.add(&rules::UNDECLARED_PROPERTY, value.start, &at.element(&member.value, index), message);
             let names = properties.members().iter().map(|property| &*property.name);
             if let Some(like) = crate::suggest::closest(name, names) {
                 finding.help(format!("did you mean {like:?}?"));

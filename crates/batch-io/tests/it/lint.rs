@@ -23,7 +23,6 @@ fn names(found: &[Finding]) -> Vec<&str> {
     found.iter().map(|finding| finding.rule.name).collect()
 }
 
-
 fn lint_example(example: RuleExample) -> Vec<Finding> {
     let mut options = LintOptions::default().with_today("2026-11-21");
     if let Some(model) = example.model {
@@ -170,7 +169,8 @@ fn what_may_not_be_in_a_line_at_all() {
 
 #[test]
 fn what_all_lines_together_do_not_fit() {
-    let request = |text: &str, more: &str| format!(r#""request":{{"contents":[{{"parts":[{{"text":"{text}"}}]}}]{more}}}"#);
+    let request =
+        |text: &str, more: &str| format!(r#""request":{{"contents":[{{"parts":[{{"text":"{text}"}}]}}]{more}}}"#);
     let lines = [
         format!(r#"{{"key":"1","n":1,{}}}"#, request("7", r#","labels":{"id":"7"}"#)),
         format!(r#"{{"key":"2","n":"1","flag":"true",{}}}"#, request("8", r#","labels":{"id":"8"}"#)),
@@ -307,14 +307,20 @@ fn thinking_against_the_output_limit_and_the_model() {
     );
     assert_eq!(of("gemini-2.5-flash", r#""maxOutputTokens":10,"thinkingConfig":{"thinkingBudget":0}"#), "");
     assert_eq!(of("gemini-2.5-flash-lite", r#""maxOutputTokens":10"#), "");
-    assert_eq!(of("gemini-3.8-flash", r#""thinkingConfig":{"thinking_budget":0}"#), "gemini-3.8-flash has no thinking_budget");
-    assert_eq!(of("gemini-2.5-pro", r#""thinkingConfig":{"thinkingLevel":"LOW"}"#), "gemini-2.5-pro has no thinkingLevel");
+    assert_eq!(
+        of("gemini-3.8-flash", r#""thinkingConfig":{"thinking_budget":0}"#),
+        "gemini-3.8-flash has no thinking_budget"
+    );
+    assert_eq!(
+        of("gemini-2.5-pro", r#""thinkingConfig":{"thinkingLevel":"LOW"}"#),
+        "gemini-2.5-pro has no thinkingLevel"
+    );
 }
 
 #[test]
 fn fixes_mend_what_they_say() {
     let bad = [
-        "\u{feff}{\"contents\":[{\"role\":\"User\",\"parts\":[{\"text\":\"日本語\"}]}],\"generationconfig\":{\"responseSchema\":{\"type\":\"STRING\"}}}\r\n".to_owned(),
+        "\u{feff}{\"contents\":[{\"role\":\"User\",\"parts\":[{\"text\":\"日本語\"}]}],\"generationConfig\":{\"responseschema\":{\"type\":\"STRING\"}}}\r\n".to_owned(),
         line(r#""model":"gemini-2.5-pro","labels":{},"tools":[{"googleSearch":{}}]"#) + "\n",
         line(r#""labels":{"a":"x"},"model":"gemini-2.5-pro""#).replace(r#"{"text":"Hi"}"#, r#"{"inlineData":{"mimeType":"image/png","data":"data:image/png;base64,AAAA"}}"#),
     ]
@@ -326,13 +332,15 @@ fn fixes_mend_what_they_say() {
         let elsewhere = ["no-request", "unknown-field"].contains(&rule.name);
         assert!(has == rule.fixed || elsewhere, "{}", rule.name);
     }
-    assert_eq!(mend(br#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#), br#"{"request":{"contents":[{"parts":[{"text":"Hi"}]}]}}"#);
+    assert_eq!(
+        mend(br#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#),
+        br#"{"request":{"contents":[{"parts":[{"text":"Hi"}]}]}}"#
+    );
 }
 
 #[test]
 fn the_page_of_rules_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/lint-rules.md");
-    if std::env::var_os("BATCH_LINT_PAGE").is_some() { std::fs::write(path, rules_markdown()).unwrap(); }
     let written = std::fs::read_to_string(path).unwrap();
     assert!(written == rules_markdown(), "write the result of rules_markdown() to docs/reference/lint-rules.md");
 }
@@ -343,8 +351,7 @@ fn the_file_with_one_of_each_fault_has_them_all() {
     let bytes = std::fs::read(path).unwrap();
     let found = lint_with(LintOptions::default(), &bytes);
     let rules: HashSet<_> = found.iter().map(|finding| finding.rule.name).collect();
-    let absent: Vec<_> =
-        RULES.iter().filter(|rule| !rules.contains(rule.name)).map(|rule| rule.name).collect();
+    let absent: Vec<_> = RULES.iter().filter(|rule| !rules.contains(rule.name)).map(|rule| rule.name).collect();
     // These need a job or a size, or cannot stand beside the others in one file.
     insta::assert_snapshot!(absent.join("\n"));
     assert!(found.iter().any(|finding| finding.severity == Severity::Error));
@@ -354,15 +361,56 @@ fn the_file_with_one_of_each_fault_has_them_all() {
 /// JSON near to a request line: the API's names in every place, and every kind of value.
 fn near_json() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec![
-        "key", "request", "contents", "Contents", "role", "parts", "text", "labels", "generationConfig",
-        "generation_config", "responseSchema", "responseJsonSchema", "enum", "properties", "type", "tools",
-        "googleSearch", "model", "fileData", "fileUri", "mimeType", "inlineData", "data", "thinkingConfig",
-        "thinkingBudget", "maxOutputTokens", "system_instruction", "status", "a.b", "",
+        "key",
+        "request",
+        "contents",
+        "Contents",
+        "role",
+        "parts",
+        "text",
+        "labels",
+        "generationConfig",
+        "generation_config",
+        "responseSchema",
+        "responseJsonSchema",
+        "enum",
+        "properties",
+        "type",
+        "tools",
+        "googleSearch",
+        "model",
+        "fileData",
+        "fileUri",
+        "mimeType",
+        "inlineData",
+        "data",
+        "thinkingConfig",
+        "thinkingBudget",
+        "maxOutputTokens",
+        "system_instruction",
+        "status",
+        "a.b",
+        "",
     ]);
     let scalar = prop::sample::select(vec![
-        "null", "true", "1", "-1.5e3", "\"\"", "\" \"", "\"7\"", "\"user\"", "\"Assistant\"", "\"STRING\"",
-        "\"日本\\u00e9\\n\"", "\"gs://b/o.png\"", "\"image/png\"", "\"data:image/png;base64,AAAA\"", "{}", "[]",
-        "\"application/json\"", "\"\\ud800\"",
+        "null",
+        "true",
+        "1",
+        "-1.5e3",
+        "\"\"",
+        "\" \"",
+        "\"7\"",
+        "\"user\"",
+        "\"Assistant\"",
+        "\"STRING\"",
+        "\"日本\\u00e9\\n\"",
+        "\"gs://b/o.png\"",
+        "\"image/png\"",
+        "\"data:image/png;base64,AAAA\"",
+        "{}",
+        "[]",
+        "\"application/json\"",
+        "\"\\ud800\"",
     ])
     .prop_map(str::to_owned);
     let value = scalar.prop_recursive(7, 48, 5, move |inner| {
@@ -374,9 +422,11 @@ fn near_json() -> impl Strategy<Value = String> {
             }),
         ]
     });
-    (value, any::<bool>()).prop_map(|(value, is_request)| {
-        if is_request { format!(r#"{{"key":"k","request":{value}}}"#) } else { value }
-    })
+    (value, any::<bool>()).prop_map(
+        |(value, is_request)| {
+            if is_request { format!(r#"{{"key":"k","request":{value}}}"#) } else { value }
+        },
+    )
 }
 
 fn check_places(bytes: &[u8], found: &[Finding]) {
@@ -390,10 +440,12 @@ fn check_places(bytes: &[u8], found: &[Finding]) {
         let text = std::str::from_utf8(&line[..at]).unwrap();
         assert_eq!(place.column, text.chars().count() as u64 + 1);
         // Of two members of the same name a pointer names the last.
-        let is_clear = !found.iter().any(|other| {
-            other.rule.name == "duplicate-member" && other.place.as_ref().unwrap().line == place.line
-        });
-        if let (true, Ok(value), false) = (is_clear, serde_json::from_slice::<serde_json::Value>(line), finding.pointer.is_empty()) {
+        let is_clear = !found
+            .iter()
+            .any(|other| other.rule.name == "duplicate-member" && other.place.as_ref().unwrap().line == place.line);
+        if let (true, Ok(value), false) =
+            (is_clear, serde_json::from_slice::<serde_json::Value>(line), finding.pointer.is_empty())
+        {
             assert!(value.pointer(&finding.pointer).is_some(), "{}", finding.pointer);
         }
         if let Some(fix) = &finding.fix {

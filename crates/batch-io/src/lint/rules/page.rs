@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use batch_model::models;
 
-use super::{RuleExample, RULES};
+use super::{RULES, RuleExample};
 
 /// The page `docs/reference/lint-rules.md`: every rule with what it finds, what the service does,
 /// how sure that is, and an example of what is wrong and right.
