@@ -24,8 +24,8 @@ pub(crate) fn fill(spec: &mut Spec) {
     spec.endpoints = batch_pipeline::EndpointsSpec::default();
 }
 
-/// Starts the emulator with its data under the run directory, and the buckets that the spec names.
-pub(crate) async fn start(spec: &Spec, spec_file: &Path, directory: &Path) -> Result<Emulator> {
+/// The emulator of a local run: what the spec says of it, and the buckets that the spec names.
+pub(crate) fn config(spec: &Spec, spec_file: &Path) -> Result<Config> {
     let mut buckets: Vec<String> = Vec::new();
     for uri in [&spec.target.input, &spec.target.output].into_iter().flatten() {
         if let Ok(uri) = uri.parse::<GcsUri>() {
@@ -33,8 +33,7 @@ pub(crate) async fn start(spec: &Spec, spec_file: &Path, directory: &Path) -> Re
         }
     }
     buckets.dedup();
-    let config = Config {
-        data: Some(directory.join("emulator")),
+    Ok(Config {
         buckets,
         faults: Faults::parse(&spec.local.faults)?,
         seed: spec.local.seed.unwrap_or(0),
@@ -45,8 +44,12 @@ pub(crate) async fn start(spec: &Spec, spec_file: &Path, directory: &Path) -> Re
             ..JobsConfig::default()
         },
         ..Config::default()
-    };
-    Ok(Emulator::start(config).await?)
+    })
+}
+
+/// Starts the emulator with its data under the run directory.
+pub(crate) async fn start(config: Config, directory: &Path) -> Result<Emulator> {
+    Ok(Emulator::start(Config { data: Some(directory.join("emulator")), ..config }).await?)
 }
 
 fn seconds(seconds: Option<f64>) -> Duration {

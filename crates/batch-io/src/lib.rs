@@ -57,8 +57,8 @@ mod template;
 pub use canonical::canonical_request;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use join::{
-    Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, OutcomeExample, PredictionFile, Unmatched, Way,
-    WayCounts, explain_key, explain_line,
+    Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, OutcomeExample, PredictionFile, RESULT_COLUMNS,
+    Unmatched, Way, WayCounts, explain_key, explain_line,
 };
 pub use key::{KeySpec, Keys};
 pub use lint::{

@@ -15,6 +15,8 @@ pub(crate) struct Comparison {
     evaluator: Evaluator,
     mismatches: csv::Writer<Vec<u8>>,
     file: Placed,
+    /// What the spec puts before the names of columns that are added.
+    prefix: String,
     is_begun: bool,
 }
 
@@ -33,6 +35,7 @@ impl Comparison {
             evaluator,
             mismatches: csv::Writer::from_writer(Vec::new()),
             file: Placed::create(mismatches)?,
+            prefix: spec.results.column_prefix.clone().unwrap_or_default(),
             is_begun: false,
         })
     }
@@ -48,15 +51,25 @@ impl Comparison {
         let judgement = self.evaluator.add(expected, usable);
         if !self.is_begun {
             self.is_begun = true;
-            let ours = ["key", "expected", "given", "outcome", "detail"];
-            self.write(ours.into_iter().chain(row.columns().names().iter().map(String::as_str)))?;
+            let names = row.columns().names();
+            let added = ["key", "outcome", "answer", "detail"].map(|name| self.name_beside(name, names));
+            self.write(names.iter().chain(&added).map(String::as_str))?;
         }
         if matches!(judgement, Judgement::Wrong | Judgement::NotAnswered) {
             let outcome = row.outcome().as_str();
-            let ours = [row.key(), expected, answer.unwrap_or_default(), outcome, row.detail()];
-            self.write(ours.into_iter().chain(row.record().iter()))?;
+            let added = [row.key(), outcome, answer.unwrap_or_default(), row.detail()];
+            self.write(row.record().iter().chain(added))?;
         }
         Ok(())
+    }
+
+    /// The name of a column of ours that is none of the table's.
+    fn name_beside(&self, name: &str, table: &[String]) -> String {
+        let mut name = format!("{}{name}", self.prefix);
+        while table.contains(&name) {
+            name.insert(0, '_');
+        }
+        name
     }
 
     fn write<'a>(&mut self, fields: impl Iterator<Item = &'a str>) -> Result<()> {

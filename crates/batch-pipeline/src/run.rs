@@ -1,11 +1,14 @@
 //! A run from wherever it stopped to its end.
 
+use std::path::Path;
+
+use batch_io::RESULT_COLUMNS;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish,
-    stage::stage,
+    stage::{open_table, stage},
     state::{Attempt, RunState},
     submit::{current, submit},
     wait::wait,
@@ -26,13 +29,39 @@ pub async fn run(
 ) -> Result<Report> {
     context.events.send(&Event::Run { directory: run.path().to_owned(), resumed: run.is_resumed() });
     // What cannot be is found before anything is sent.
-    run.state().spec.model()?;
+    check(run.state())?;
     stage(run, backends, context).await?;
     answer(run, backends, context).await?;
     fail_where_all_failed(run, context)?;
     let report = finish::finish(run, context, answered_by).await?;
     context.events.send(&Event::Finished { directory: run.path().to_owned() });
     Ok(report)
+}
+
+/// What would be found only at the end, after everything was paid for: a column that is not there, a
+/// name that two columns would have.
+fn check(state: &RunState) -> Result<()> {
+    let spec = &state.spec;
+    spec.model()?;
+    let table = open_table(Path::new(&state.input.path), spec)?;
+    let columns = table.columns();
+    let there = || format!("its columns are: {}", columns.names().join(", "));
+    if let Some(evaluate) = &spec.evaluate
+        && columns.position(&evaluate.expected).is_none()
+    {
+        let message = format!("{} has no column {:?} (evaluate.expected)", table.name(), evaluate.expected);
+        return Err(Error::new(Kind::Input, message).with_hint(there()));
+    }
+    let prefix = spec.results.column_prefix.as_deref().unwrap_or_default();
+    let clash =
+        RESULT_COLUMNS.iter().map(|name| format!("{prefix}{name}")).find(|name| columns.position(name).is_some());
+    if let Some(name) = clash {
+        let message = format!("{} has a column {name:?}, and so would the results", table.name());
+        let hint =
+            "set results.column_prefix, such as \"batch_\": it goes before the names of the columns that are added";
+        return Err(Error::new(Kind::Input, message).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// A job for each shard, several at once: created, waited for, collected.

@@ -29,6 +29,7 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     // All that can be wrong with the arguments is told before anything is begun.
     let target = Target::of(&spec)?;
     spec.model()?;
+    let emulator = if args.local { Some(local::config(&spec, &args.spec)?) } else { None };
     let clock = system();
     let input = match spec.input.path.as_path() {
         stdin if stdin == Path::new("-") => stdin.to_owned(),
@@ -37,9 +38,9 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     let options = RunDirOptions { directory: args.run_dir.clone(), new: args.new, root: None, local: args.local };
     let mut run = RunDir::open(&spec, &input, &options, &*clock)?;
 
-    let emulator = match args.local {
-        true => Some(local::start(&spec, &args.spec, run.path()).await?),
-        false => None,
+    let emulator = match emulator {
+        Some(config) => Some(local::start(config, run.path()).await?),
+        None => None,
     };
     let backends = target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?;
     let progress = Arc::new(Progress::new(args.progress, terminal, !args.local && spec.endpoints.vertex.is_none()));

@@ -75,7 +75,15 @@ fn a_run_that_cannot_begin() {
         "batch.toml",
         "version = 1\n[input]\npath = 'in.csv'\n[request]\nmodel = 'gemini-2.5-flash'\nprompt = '{{ text }}'\n",
     );
-    let says = |more: &[&str]| context.run(&[&["run", "batch.toml"], more].concat()).expect(2).stderr;
+    // A login that must never be seen; and no machine's own metadata server.
+    let says = |more: &[&str]| {
+        let mut command = context.command(&[&["run", "batch.toml"], more].concat());
+        command.env("GOOGLE_OAUTH_ACCESS_TOKEN", "secret-token").env("NO_GCE_CHECK", "true");
+        let ran = context.ran(&command.output().unwrap()).expect(2);
+        assert!(!ran.show().contains("secret-token"), "{}", ran.show());
+        assert!(!context.exists(".batch"), "a run was begun");
+        ran.stderr
+    };
     let there = [
         "--project",
         "p",

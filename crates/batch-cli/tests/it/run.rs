@@ -27,7 +27,7 @@ fn report(context: &Context, directory: &str) -> Value {
 #[test]
 fn the_walkthrough_from_table_to_report() {
     let context = Context::new();
-    let ran = run(&context, &spec("article/batch.toml"), &["--run-dir", "run", "--progress", "plain"]).expect(0);
+    let ran = run(&context, &spec("article/batch.toml"), &["--run-dir", "run", "--progress", "none"]).expect(0);
     settings().bind(|| assert_snapshot!("article_report", ran.show()));
     assert_eq!(
         context.list("run"),

@@ -7,7 +7,7 @@ use crate::predictions::{AnswerFormat, Reading};
 use crate::table::Columns;
 
 /// The columns that every result has behind the input's, in this order.
-pub(super) const OURS: [&str; 8] = [
+pub const RESULT_COLUMNS: [&str; 8] = [
     "outcome",
     "answer",
     "detail",
@@ -78,7 +78,7 @@ impl FieldNames {
 /// The names of the columns that the join adds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
-    /// Named like [`OURS`], with the prefix.
+    /// Named like [`RESULT_COLUMNS`], with the prefix.
     pub(super) ours: Vec<String>,
     /// Each field's name, and its column's.
     pub(super) fields: Vec<(String, String)>,
@@ -88,7 +88,7 @@ impl Layout {
     pub(super) fn new(input: &Columns, file: &str, fields: FieldNames, ours: &str, field: &str) -> Result<Self> {
         let clash = |name: &str| Position::file(file).column(name);
         let layout = Self {
-            ours: OURS.iter().map(|name| format!("{ours}{name}")).collect(),
+            ours: RESULT_COLUMNS.iter().map(|name| format!("{ours}{name}")).collect(),
             fields: fields.into_names().into_iter().map(|name| (name.clone(), format!("{field}{name}"))).collect(),
         };
         if let Some(name) = layout.ours.iter().find(|name| input.position(name).is_some()) {

@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+pub use columns::RESULT_COLUMNS;
 pub use explain::{explain_key, explain_line};
 pub use files::PredictionFile;
 pub use row::{Found, JoinedRow, Way};
