@@ -35,6 +35,8 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         stdin if stdin == Path::new("-") => stdin.to_owned(),
         path => Spec::resolve_path(&args.spec, path),
     };
+    // A login that fails is told before there is a run.
+    let remote = if args.local { None } else { Some(target.connect(&spec, None).await?) };
     let options = RunDirOptions { directory: args.run_dir.clone(), new: args.new, root: None, local: args.local };
     let mut run = RunDir::open(&spec, &input, &options, &*clock)?;
 
@@ -42,7 +44,10 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         Some(config) => Some(local::start(config, run.path()).await?),
         None => None,
     };
-    let backends = target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?;
+    let backends = match (remote, &emulator) {
+        (Some(remote), _) => remote,
+        (None, emulator) => target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?,
+    };
     let progress = Arc::new(Progress::new(args.progress, terminal, !args.local && spec.endpoints.vertex.is_none()));
     let events = Events::new({
         let progress = Arc::clone(&progress);
