@@ -30,8 +30,8 @@ async fn from_table_to_report() {
     b,X,answered,B,,STOP,1,1,,2
     ");
     assert_snapshot!(read("mismatches.csv"), @r"
-    key,expected,given,outcome,detail,text,expected
-    r2,X,B,answered,,b,X
+    text,expected,key,outcome,answer,detail
+    b,X,r2,answered,B,
     ");
     assert_eq!((report.accounting.records, report.accounting.answered), (3, 3));
     assert!(report.accounting.is_balanced());
