@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use batch_io::{Finding, LintLimits, LintOptions, Linter, RULES, RuleExample, Severity, fix_line, rules_markdown};
+use batch_io::{
+    Finding, KeySpec, LintLimits, LintOptions, Linter, RULES, RequestSpec, RequestTemplate, RuleExample, Severity,
+    Table, TableFormat, build, fix_line, rules_markdown,
+};
 use proptest::prelude::*;
 
 fn lint_with(options: LintOptions, bytes: &[u8]) -> Vec<Finding> {
@@ -243,6 +246,62 @@ fn both_spellings_and_what_the_service_takes_are_clean() {
         let found = lint(&line(request));
         assert!(found.is_empty(), "{request}\n{}", show_all(&found));
     }
+}
+
+fn fixture(name: &str) -> String {
+    let path = format!("{}/../../fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_lines_of_every_fixture_spec_are_clean() {
+    for (name, records) in [("article", 10), ("extract", 0), ("packages", 900)] {
+        let spec: serde_json::Value = toml::from_str(&fixture(&format!("{name}/batch.toml"))).unwrap();
+        let request = &spec["request"];
+        let mut made = RequestSpec::new(request["prompt"].as_str().unwrap());
+        made.system = request["system"].as_str().map(str::to_owned);
+        made.generation_config = Some(request["generationConfig"].clone());
+        for (label, template) in request["labels"].as_object().into_iter().flatten() {
+            made.labels.push((label.clone(), template.as_str().unwrap().to_owned()));
+        }
+        let key = spec["input"]["key"].as_str().map_or(KeySpec::Index, |column| KeySpec::Column(column.to_owned()));
+        let csv = fixture(&format!("{name}/{}", spec["input"]["path"].as_str().unwrap()));
+        let table = Table::new(csv.as_bytes(), "table", TableFormat::CSV).unwrap();
+        let template = RequestTemplate::compile(&made, table.columns()).unwrap();
+        let mut lines = Vec::new();
+        let summary = build(table, &template, &key, &mut lines).unwrap();
+        assert!(summary.records >= records.max(1), "{name}: {} records", summary.records);
+        let model = request["model"].as_str().unwrap().parse().unwrap();
+        // A day on which the model of the fixtures is surely served.
+        let found = lint_with(LintOptions::default().with_model(model).with_today("2026-10-01"), &lines);
+        assert!(found.is_empty(), "{name}:\n{}", show_all(&found));
+    }
+}
+
+/// Requests that the service takes, in the spellings and liberties that it allows.
+#[test]
+fn sound_fixtures_of_requests_are_clean() {
+    for name in ["categories", "functions", "mixed-case", "snake-case"] {
+        let request: serde_json::Value = serde_json::from_str(&fixture(&format!("requests/{name}.json"))).unwrap();
+        let line = serde_json::json!({"key": "r0", "request": request}).to_string();
+        let found = lint(&line);
+        assert!(found.is_empty(), "{name}:\n{}", show_all(&found));
+    }
+}
+
+/// Every member that the API has is known here: nothing is called unknown but what is.
+#[test]
+fn every_member_of_the_api_is_known() {
+    let line = format!("{{\"key\":\"r0\",\"request\":{}}}", fixture("requests/every-member.json").replace('\n', " "));
+    let found = lint(&line);
+    let unknown: Vec<_> = found
+        .iter()
+        .filter(|f| {
+            ["unknown-field", "unknown-value", "schema-keyword", "wrong-type", "not-json"].contains(&f.rule.name)
+        })
+        .map(show)
+        .collect();
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
 }
 
 #[test]
