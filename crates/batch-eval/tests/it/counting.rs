@@ -1,3 +1,5 @@
+//! What counts as what.
+
 use batch_eval::{Error, ErrorKind, Evaluator, Judgement, Options, ZeroDivision};
 
 use crate::{assert_close, evaluate, evaluate_with, labels};

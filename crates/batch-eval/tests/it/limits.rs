@@ -1,3 +1,5 @@
+//! What is left out where values are free text, and that it is told.
+
 use batch_eval::{Limited, Options};
 
 use crate::{evaluate_with, labels};

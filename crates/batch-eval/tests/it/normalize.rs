@@ -1,3 +1,5 @@
+//! When two texts are the same.
+
 use batch_eval::{Judgement, Normalize, Options};
 use proptest::prelude::*;
 

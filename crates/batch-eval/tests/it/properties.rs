@@ -1,3 +1,5 @@
+//! What holds for all records.
+
 use std::collections::BTreeSet;
 
 use batch_eval::{Evaluator, Metrics, Options};

@@ -1,3 +1,5 @@
+//! The JSON shape of metrics.
+
 use batch_eval::{Metrics, Options, Thresholds};
 
 use crate::counting::TEN;

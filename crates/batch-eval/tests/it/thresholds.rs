@@ -1,3 +1,5 @@
+//! Thresholds and verdicts.
+
 use batch_eval::{ErrorKind, Metric, Thresholds};
 
 use crate::counting::TEN;
