@@ -4,6 +4,7 @@ use batch_model::models::Thinking;
 
 use super::json::Value;
 use super::pointer::Pointer;
+use super::report::quoted;
 use super::request::Checks;
 use super::rules;
 
@@ -69,7 +70,7 @@ fn answer_format(checks: &mut Checks<'_, '_>, config: &Value<'_>, at: &Pointer<'
         && !mime_text.starts_with("image/")
         && !mime_text.starts_with("audio/")
     {
-        let message = format!("unknown responseMimeType {mime_text:?}");
+        let message = format!("unknown responseMimeType {}", quoted(mime_text));
         checks.report.add(&rules::RESPONSE_MIME_TYPE, member.value.start, &at.name(&member.name), message);
         return;
     }
@@ -86,7 +87,7 @@ fn answer_format(checks: &mut Checks<'_, '_>, config: &Value<'_>, at: &Pointer<'
     };
     if let (Some(member), true) = (json_schema.or(schema), lacks_json) {
         let (message, fix) = match mime {
-            Some(_) => (format!("{} with responseMimeType {mime_text:?}", member.name), None),
+            Some(_) => (format!("{} with responseMimeType {}", member.name, quoted(mime_text)), None),
             None => {
                 // A null of that name would be a second member of it.
                 let is_free =

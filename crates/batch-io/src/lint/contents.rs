@@ -4,6 +4,7 @@ use batch_model::limits::{self, label_key_problem, label_value_problem};
 
 use super::json::{Kind, Value};
 use super::pointer::Pointer;
+use super::report::quoted;
 use super::request::Checks;
 use super::{config, files, rules};
 
@@ -70,7 +71,7 @@ pub(super) fn content(checks: &mut Checks<'_, '_>, content: &Value<'_>, at: &Poi
             _ => rules::UNKNOWN_ROLE.help.to_owned(),
         };
         let fix = meant.map(|meant| checks.report.replace(role.start..role.end, format!("\"{meant}\"")));
-        let message = format!("the role {text:?} is neither \"user\" nor \"model\"");
+        let message = format!("the role {} is neither \"user\" nor \"model\"", quoted(text));
         checks.report.add(&rules::UNKNOWN_ROLE, role.start, &at.name("role"), message).help(help).fix = fix;
     }
     let (parts, start) = match content.member("parts") {
@@ -115,13 +116,13 @@ fn labels(checks: &mut Checks<'_, '_>, labels: &Value<'_>, at: &Pointer<'_>) {
     for member in members {
         let at = at.name(&member.name);
         if let Some(problem) = label_key_problem(&member.name) {
-            let message = format!("the label's key {:?} {problem}", member.name);
+            let message = format!("the label's key {} {problem}", quoted(&member.name));
             checks.report.add(&rules::LABEL_KEY, member.start, &at, message);
         }
         match &member.value.kind {
             Kind::String(value) => {
                 if let Some(problem) = label_value_problem(value) {
-                    let message = format!("the label's value {value:?} {problem}");
+                    let message = format!("the label's value {} {problem}", quoted(value));
                     checks.report.add(&rules::LABEL_VALUE, member.value.start, &at, message);
                 }
             }

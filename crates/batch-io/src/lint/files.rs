@@ -4,6 +4,7 @@ use batch_model::GcsUri;
 
 use super::json::{Member, Value};
 use super::pointer::Pointer;
+use super::report::quoted;
 use super::request::Checks;
 use super::rules;
 
@@ -74,7 +75,7 @@ pub(super) fn file_data(checks: &mut Checks<'_, '_>, file: &Value<'_>, at: &Poin
         Some("that is neither gs:// nor http")
     };
     if let Some(problem) = problem {
-        let message = format!("the address {uri:?}, {problem}");
+        let message = format!("the address {}, {problem}", quoted(uri));
         checks.report.add(&rules::FILE_URI, member.value.start, &uri_at, message);
         return;
     }
@@ -94,7 +95,7 @@ fn extension(checks: &mut Checks<'_, '_>, mime: Option<&Member<'_>>, uri: &str, 
     if let Some((expected, _)) = by_extension
         && !extensions.contains(&&*extension)
     {
-        let message = format!("the file ends in .{extension}, and its mimeType is {text:?}");
+        let message = format!("the file ends in .{extension}, and its mimeType is {}", quoted(text));
         let finding =
             checks.report.add(&rules::MIME_TYPE_MISMATCH, member.value.start, &at.name(&member.name), message);
         finding.help(format!("write {expected:?}, unless the file is something else than its name says"));
@@ -166,9 +167,9 @@ fn mime_type(checks: &mut Checks<'_, '_>, file: &Value<'_>, at: &Pointer<'_>) {
         !rest.is_empty() && matches!(kind, "image" | "video" | "audio" | "text" | "application")
     });
     if !is_kind {
-        checks.report.add(&rules::BAD_MIME_TYPE, member.value.start, &at, format!("the mimeType {text:?}"));
+        checks.report.add(&rules::BAD_MIME_TYPE, member.value.start, &at, format!("the mimeType {}", quoted(text)));
     } else if !TYPES.iter().any(|(name, _)| *name == essence(text)) {
-        let message = format!("Gemini models are not known to read {text:?}");
+        let message = format!("Gemini models are not known to read {}", quoted(text));
         checks.report.add(&rules::UNKNOWN_MIME_TYPE, member.value.start, &at, message);
     }
 }

@@ -9,14 +9,14 @@ use batch_model::limits::is_retyped;
 use super::finding::{Finding, Place};
 use super::json::{Kind, Value};
 use super::pointer::Pointer;
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::rules;
 
 /// Most levels of records in a table of BigQuery. Certain as BigQuery's documentation.
 const DEEPEST_RECORD: usize = 15;
 
 /// Most characters of a column's name. Certain as BigQuery's documentation.
-const LONGEST_NAME: usize = 300;
+pub(super) const LONGEST_NAME: usize = 300;
 
 /// The types that the import tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,11 +259,14 @@ impl Walk<'_, '_> {
                     }
                     let at = at.name(&member.name);
                     if !names.insert(&member.name) {
-                        let message = format!("{:?} stands twice in this object", member.name);
+                        let message = format!("{} stands twice in this object", quoted(&member.name));
                         self.report.add(&rules::DUPLICATE_MEMBER, member.start, &at, message);
                         continue;
                     }
                     self.name(&member.name, member.start, &at);
+                    if member.name.chars().count() > LONGEST_NAME {
+                        continue;
+                    }
                     if !node.members.contains_key(&*member.name) {
                         let is_leaf = node.members.is_empty() && node.elements.is_none();
                         if !self.growth.grow(is_leaf, self.report, &member.value, &at) {
@@ -314,7 +317,7 @@ impl Walk<'_, '_> {
         let problem = if name.is_empty() {
             Some("a name of no characters".to_owned())
         } else if let Some(odd) = name.chars().find(|c| is_odd(*c)) {
-            Some(format!("the name {name:?} has {odd:?}"))
+            Some(format!("the name {} has {odd:?}", quoted(name)))
         } else if name.chars().count() > LONGEST_NAME {
             Some(format!("a name of more than {LONGEST_NAME} characters"))
         } else {

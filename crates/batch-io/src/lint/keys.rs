@@ -7,7 +7,7 @@ use twox_hash::XxHash3_128;
 use super::finding::{Finding, Place};
 use super::json::{Kind, Value};
 use super::pointer::Pointer;
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::rules;
 
 /// What the service writes beside the request.
@@ -42,7 +42,7 @@ impl Keys {
             } else if matches!(value.kind, Kind::Object(_) | Kind::Array(_)) {
                 // An empty object is worse, and said elsewhere.
                 if !value.is_empty_object() {
-                    let message = format!("the pass-through field {name:?} is {}", value.what());
+                    let message = format!("the pass-through field {} is {}", quoted(name), value.what());
                     report.add(&rules::PASS_THROUGH_TYPE, value.start, &at, message);
                 }
             } else if name == "key" {
@@ -67,7 +67,7 @@ impl Keys {
         let hash = XxHash3_128::oneshot(text.as_bytes());
         if let Some((file, number)) = self.seen.get(&hash) {
             let file = files.get(*file as usize).map_or("", String::as_str);
-            let message = format!("the key {text:?} stands in {file}, line {number} as well");
+            let message = format!("the key {} stands in {file}, line {number} as well", quoted(text));
             report.add(&rules::DUPLICATE_KEY, key.start, &Pointer::Line.name("key"), message);
         } else {
             self.seen.insert(hash, (report.file_index(), report.line()));

@@ -109,7 +109,8 @@ impl Default for LintLimits {
 ///
 /// What can be said of a line alone is said at once; what needs all lines, in [`finish`](Self::finish).
 /// Memory grows with the number of different paths (up to [`LintLimits::fields`]) and, by some 40
-/// bytes each, with the number of keys; lines are not kept.
+/// bytes each, with the number of keys; lines are not kept. The line at hand is held as a tree: little
+/// more than its bytes for long strings, some 30 times as much for an array of tiny numbers.
 ///
 /// ```
 /// use batch_io::{LintOptions, Linter};

@@ -5,8 +5,6 @@ use std::sync::LazyLock;
 
 use batch_model::{GenerateContentRequest, ObjectShape, Shape};
 
-use crate::suggest::closest;
-
 /// Names of other APIs and libraries, and what they are here.
 const FOREIGN: &[(&str, &str)] = &[
     ("messages", "contents"),
@@ -37,6 +35,9 @@ const ALSO_KNOWN: &[(&str, &str)] = &[
     ("Part", "media_processing"),
 ];
 
+/// A longer name is no slip of the API's, whose longest has 38 characters.
+const LONGEST_SLIP: usize = 64;
+
 /// What was probably meant.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meant {
@@ -55,6 +56,9 @@ pub(super) fn is_also_known(object: &ObjectShape, name: &str) -> bool {
 
 /// What a member `name` of this object was meant to be.
 pub(super) fn meant(object: &'static ObjectShape, name: &str) -> Meant {
+    if name.len() > LONGEST_SLIP {
+        return Meant::Unknown;
+    }
     let folded = fold(name);
     if let Some(member) = object.members().iter().find(|member| fold(member.name()) == folded) {
         return Meant::Spelling(if name.contains('_') { member.snake_name() } else { member.name() });
@@ -65,10 +69,19 @@ pub(super) fn meant(object: &'static ObjectShape, name: &str) -> Meant {
     if let Some((_, path)) = FOREIGN.iter().find(|(foreign, _)| *foreign == folded) {
         return Meant::Elsewhere((*path).to_owned());
     }
-    match closest(name, object.members().iter().flat_map(|member| [member.name(), member.snake_name()])) {
+    match like(name, object.members().iter().flat_map(|member| [member.name(), member.snake_name()])) {
         Some(like) => Meant::Like(like),
         None => Meant::Unknown,
     }
+}
+
+/// The candidate that looks most like the name, if one does at all.
+pub(super) fn like<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time and memory by the product of both lengths.
+    if name.len() > LONGEST_SLIP {
+        return None;
+    }
+    crate::suggest::closest(name, candidates)
 }
 
 /// A name without what differs between spellings.

@@ -1,5 +1,6 @@
 //! Collects what is found in one line.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::finding::{Finding, Fix, Place};
@@ -17,12 +18,33 @@ pub(super) struct Report<'a> {
     text: &'a str,
     /// Where in `text` the JSON begins: offsets count from there.
     base: usize,
+    /// An offset in `text` whose column is known. Most findings are near the one before: counting
+    /// from here and not from the line's beginning keeps long lines with many findings cheap.
+    known: Cell<(usize, u64)>,
     found: Vec<Finding>,
+    /// How many findings were one too many, and what the last of them was built in.
+    unlisted: Option<(u64, Box<Finding>)>,
 }
+
+/// So many findings of one line are listed; a thousand say enough, and memory stays bounded.
+const LISTED: usize = 1000;
+
+/// So many characters of a text stand in a message.
+const QUOTED: usize = 60;
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &'a str, file_index: u32, line: u64, byte: u64, text: &'a str) -> Self {
-        Self { file, file_index, line, byte, text, base: 0, found: Vec::new() }
+        Self {
+            file,
+            file_index,
+            line,
+            byte,
+            text,
+            base: 0,
+            known: Cell::new((0, 1)),
+            found: Vec::new(),
+            unlisted: None,
+        }
     }
 
     /// From now on offsets count from this one.
@@ -41,13 +63,15 @@ impl<'a> Report<'a> {
     /// The place of what begins at this offset.
     pub(super) fn place(&self, at: usize) -> Place {
         let at = (self.base + at).min(self.text.len());
-        let before = self.text.get(..at).unwrap_or_default();
-        Place {
-            file: self.file.to_owned(),
-            line: self.line,
-            column: before.chars().count() as u64 + 1,
-            byte: self.byte + at as u64,
-        }
+        Place { file: self.file.to_owned(), line: self.line, column: self.column(at), byte: self.byte + at as u64 }
+    }
+
+    fn column(&self, at: usize) -> u64 {
+        let characters = |range: Range<usize>| self.text.get(range).unwrap_or_default().chars().count() as u64;
+        let (known, column) = self.known.get();
+        let column = if at >= known { column + characters(known..at) } else { column - characters(at..known) };
+        self.known.set((at, column));
+        column
     }
 
     /// Adds what was found at this offset.
@@ -58,10 +82,16 @@ impl<'a> Report<'a> {
         pointer: &Pointer<'_>,
         message: impl Into<String>,
     ) -> &mut Finding {
-        let finding = Finding::new(rule, Some(self.place(at)), pointer.to_string(), message.into());
         let number = self.found.len();
-        self.found.push(finding);
-        &mut self.found[number]
+        if number < LISTED {
+            let finding = Finding::new(rule, Some(self.place(at)), pointer.to_string(), message.into());
+            self.found.push(finding);
+            return &mut self.found[number];
+        }
+        let unlisted = Box::new(Finding::new(rule, None, String::new(), String::new()));
+        let (count, finding) = self.unlisted.get_or_insert((0, unlisted));
+        *count += 1;
+        finding
     }
 
     /// A fix that puts this text in the place of those bytes.
@@ -72,7 +102,18 @@ impl<'a> Report<'a> {
     /// Hands over what was found, in the order of the line.
     pub(super) fn hand_over(mut self, out: &mut dyn FnMut(Finding)) {
         self.found.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.byte), finding.rule.code));
+        if let (Some((count, _)), Some(last)) = (&self.unlisted, self.found.last_mut()) {
+            last.message.push_str(&format!("; {count} more findings of this line are not listed"));
+        }
         self.found.into_iter().for_each(out);
+    }
+}
+
+/// A text in quotation marks, and not all of it where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

@@ -3,10 +3,11 @@
 use batch_model::models::ModelInfo;
 use batch_model::{GenerateContentRequest, ObjectShape, Shape};
 
+use super::import::LONGEST_NAME;
 use super::json::{Kind, Value, is_spelling_of};
-use super::names::{Meant, is_also_known, meant};
+use super::names::{Meant, is_also_known, like, meant};
 use super::pointer::Pointer;
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::{LintLimits, config, contents, files, rules, schema};
 
 /// What the checks of a request look at beside it.
@@ -39,7 +40,7 @@ impl Checks<'_, '_> {
             // The service takes one where a list is due.
             (Shape::List(element), _) => return self.value(value, element, at),
             (Shape::Map(below), Kind::Object(members)) => {
-                for member in members {
+                for member in members.iter().filter(|member| member.name.len() <= LONGEST_NAME) {
                     self.value(&member.value, below, &at.name(&member.name));
                 }
                 true
@@ -72,7 +73,7 @@ impl Checks<'_, '_> {
     pub(super) fn wrong_type(&mut self, value: &Value<'_>, due: &str, at: &Pointer<'_>) {
         let what = match &value.kind {
             Kind::String(text) if text.chars().count() <= 40 => format!("the string {text:?}"),
-            Kind::Number(text) => format!("the number {text}"),
+            Kind::Number(text) => format!("the number {}", text.chars().take(40).collect::<String>()),
             _ => value.what().to_owned(),
         };
         self.report.add(&rules::WRONG_TYPE, value.start, at, format!("{what} where {due} is due"));
@@ -85,7 +86,7 @@ impl Checks<'_, '_> {
             .iter()
             .find(|name| !upper.is_empty() && name.ends_with(&tail))
             .copied()
-            .or_else(|| crate::suggest::closest(text, names.iter().copied()));
+            .or_else(|| like(text, names.iter().copied()));
         let help = match like {
             Some(like) => format!("did you mean {like:?}?"),
             None => {
@@ -93,7 +94,7 @@ impl Checks<'_, '_> {
                 format!("use one of {}", known.join(", "))
             }
         };
-        let message = format!("unknown value {text:?}");
+        let message = format!("unknown value {}", quoted(text));
         self.report.add(&rules::UNKNOWN_VALUE, value.start, at, message).help(help);
     }
 
@@ -169,7 +170,7 @@ impl Checks<'_, '_> {
             &rules::UNKNOWN_FIELD,
             member.start,
             at,
-            format!("unknown field {name:?} in {}", shape.name()),
+            format!("unknown field {} in {}", quoted(name), shape.name()),
         );
         if let Some(help) = help {
             finding.help(help);

@@ -1,7 +1,12 @@
 //! Schemas for the answer and for functions, in both dialects.
 
+use std::collections::HashSet;
+
+use super::import::LONGEST_NAME;
 use super::json::{Kind, Member, Value};
+use super::names::like;
 use super::pointer::Pointer;
+use super::report::quoted;
 use super::request::Checks;
 use super::rules;
 
@@ -63,7 +68,7 @@ pub(super) fn schema(checks: &mut Checks<'_, '_>, schema: &Value<'_>, at: &Point
 
 /// A member of a Schema that the API does not have.
 pub(super) fn unknown_keyword(checks: &mut Checks<'_, '_>, member: &Member<'_>, at: &Pointer<'_>) {
-    let message = format!("the API's Schema has no {:?}", member.name);
+    let message = format!("the API's Schema has no {}", quoted(&member.name));
     let finding = checks.report.add(&rules::SCHEMA_KEYWORD, member.start, at, message);
     let instead = INSTEAD.iter().find(|(keyword, _)| *keyword == member.name);
     if let Some((_, help)) = instead {
@@ -71,7 +76,7 @@ pub(super) fn unknown_keyword(checks: &mut Checks<'_, '_>, member: &Member<'_>, 
         return;
     }
     let names = batch_model::Schema::shape().members().iter().map(batch_model::MemberShape::name);
-    if let Some(like) = crate::suggest::closest(&member.name, names) {
+    if let Some(like) = like(&member.name, names) {
         finding.help(format!("did you mean {like:?}?"));
     }
 }
@@ -82,13 +87,13 @@ pub(super) fn json_schema(checks: &mut Checks<'_, '_>, schema: &Value<'_>, at: &
         let (name, value) = (&*member.name, &member.value);
         let below = at.name(name);
         if !JSON_SCHEMA.contains(&name) && !NOTES.contains(&name) {
-            let message = format!("JSON Schema's {name:?} is not looked at");
+            let message = format!("JSON Schema's {} is not looked at", quoted(name));
             checks.report.add(&rules::JSON_SCHEMA_KEYWORD, member.start, &below, message);
             continue;
         }
         match name {
             "properties" | "$defs" => {
-                for property in value.members() {
+                for property in value.members().iter().filter(|one| one.name.len() <= LONGEST_NAME) {
                     json_schema(checks, &property.value, &below.name(&property.name));
                 }
             }
@@ -112,14 +117,14 @@ fn enum_values(checks: &mut Checks<'_, '_>, values: &Value<'_>, at: &Pointer<'_>
     if values.elements().is_empty() {
         checks.report.add(&rules::EMPTY_ENUM, values.start, at, "an enum without values");
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for (index, value) in values.elements().iter().enumerate() {
         let Some(text) = value.text() else { continue };
         if text.is_empty() {
             checks.report.add(&rules::EMPTY_ENUM, value.start, &at.element(values, index), "an empty value in an enum");
         }
         if !seen.insert(text) {
-            let message = format!("the enum has {text:?} twice");
+            let message = format!("the enum has {} twice", quoted(text));
             checks.report.add(&rules::DUPLICATE_ENUM, value.start, &at.element(values, index), message);
         }
     }
@@ -130,19 +135,19 @@ fn undeclared(checks: &mut Checks<'_, '_>, schema: &Value<'_>, at: &Pointer<'_>)
     let Some(properties) = schema.get("properties").filter(|properties| !properties.members().is_empty()) else {
         return;
     };
+    let names: HashSet<&str> = properties.members().iter().map(|property| &*property.name).collect();
     for list in ["required", "propertyOrdering"] {
         let Some(member) = schema.member(list) else { continue };
         let at = at.name(&member.name);
         for (index, value) in member.value.elements().iter().enumerate() {
             let Some(name) = value.text() else { continue };
-            if properties.members().iter().any(|property| property.name == name) {
+            if names.contains(name) {
                 continue;
             }
-            let message = format!("{list} has {name:?}, and properties has not");
+            let message = format!("{list} has {}, and properties has not", quoted(name));
             let finding =
                 checks.report.add(&rules::UNDECLARED_PROPERTY, value.start, &at.element(&member.value, index), message);
-            let names = properties.members().iter().map(|property| &*property.name);
-            if let Some(like) = crate::suggest::closest(name, names) {
+            if let Some(like) = like(name, names.iter().copied()) {
                 finding.help(format!("did you mean {like:?}?"));
             }
         }

@@ -235,6 +235,31 @@ fn limits_of_lines_files_and_jobs() {
     assert_eq!(names(&lint(&line(&format!(r#""labels":{{{}}}"#, labels[1..].join(","))))), [""; 0]);
 }
 
+/// What nobody writes by hand, and a generator gone wild does: it ends, and says what it left out.
+#[test]
+fn lines_of_monstrous_shape_are_looked_at() {
+    let parts = vec![r#"{"text":""}"#; 5_000].join(",");
+    let found = lint(&format!(r#"{{"key":"日本","request":{{"contents":[{{"parts":[{parts}]}}]}}}}"#));
+    assert_eq!(found.len(), 1_000);
+    let place = found[0].place.as_ref().unwrap();
+    assert_eq!((place.column, place.byte), (54, 57));
+    assert_eq!(found[999].message, "a text of no characters; 4000 more findings of this line are not listed");
+    let name = "n".repeat(1_000_000);
+    let found = lint(&line(&format!(r#""{name}":1,"labels":{{"{name}":"x","b":"{name}"}}"#)));
+    assert_eq!(names(&found), ["odd-name", "unknown-field", "odd-name", "label-key", "label-value"]);
+    assert!(found.iter().all(|finding| finding.message.len() < 200));
+    // As deep as is read at all: each property is two objects.
+    let deep = |levels: usize| {
+        let open = r#"{"type":"OBJECT","properties":{"a":"#.repeat(levels);
+        let schema = format!(r#"{open}{{"type":"STRING"}}{}"#, "}}".repeat(levels));
+        let config = format!(r#""responseMimeType":"application/json","responseSchema":{schema}"#);
+        lint(&line(&format!(r#""generationConfig":{{{config}}}"#)))
+    };
+    assert_eq!(names(&deep(5)), [""; 0]);
+    assert_eq!(names(&deep(48)), ["too-deep"]);
+    assert_eq!(names(&deep(50)), ["not-json"]);
+}
+
 #[test]
 fn both_spellings_and_what_the_service_takes_are_clean() {
     for request in [
