@@ -5,6 +5,7 @@
 mod bad_input;
 mod join;
 mod lint;
+mod lint_properties;
 mod predictions;
 mod properties;
 mod request_lines;
