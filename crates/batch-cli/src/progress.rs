@@ -108,8 +108,8 @@ impl Progress {
                     bar.enable_steady_tick(Duration::from_millis(250));
                     bar
                 });
-                bar.set_position(done(stats.as_ref()));
-                bar.set_message(waiting(state, stats.as_ref(), *records, *age, *running));
+                bar.set_position(done(stats.as_deref()));
+                bar.set_message(waiting(state, stats.as_deref(), *records, *age, *running));
             }
             Event::Staged { .. } | Event::Submitted { .. } | Event::Collected { .. } | Event::Finished { .. } => {
                 shown.work = None;
@@ -145,7 +145,7 @@ impl Progress {
                 format!("{verb}{}: {job}{console}", of(*shard))
             }
             Event::Polled { shard, state, stats, records, age, running, changed: true, .. } => {
-                format!("job{}: {}", of(*shard), waiting(state, stats.as_ref(), *records, *age, *running))
+                format!("job{}: {}", of(*shard), waiting(state, stats.as_deref(), *records, *age, *running))
             }
             Event::PollFailed { shard, error, next } => {
                 let error = self.terminal.safe(error);

@@ -55,7 +55,7 @@ pub enum Event {
         /// Whether the state is another than before.
         changed: bool,
         /// Counts of rows, where the service gives them.
-        stats: Option<CompletionStats>,
+        stats: Option<Box<CompletionStats>>,
         /// How many records the job has.
         records: u64,
         /// Since the job was created.

@@ -66,8 +66,7 @@ pub(crate) async fn stage(run: &mut RunDir, backends: &Backends, context: &Conte
     // What the store refuses is the cause, and the builder's complaint about it the consequence; and
     // the other way round where the builder failed.
     match (staged, built) {
-        (Err(error), Ok(()) | Err(Halt::NobodyListens)) => Err(error),
-        (_, Err(Halt::Failed(error))) => Err(error),
+        (Err(error), Ok(()) | Err(Halt::NobodyListens)) | (_, Err(Halt::Failed(error))) => Err(error),
         (Ok(()), Err(Halt::NobodyListens)) => Err(Error::new(Kind::Bug, "the builder stopped too early")),
         (Ok(()), Ok(())) => run.update(|state| state.staged = true),
     }

@@ -137,7 +137,7 @@ impl Watch {
             job: self.name.clone(),
             state: job.state,
             changed,
-            stats: job.completion_stats,
+            stats: job.completion_stats.map(Box::new),
             records: self.records,
             age: self.age(now),
             running: self.running.map(|since| now.duration_since(since).max(SignedDuration::ZERO).unsigned_abs()),

@@ -138,7 +138,7 @@ fn suggestion(path: &str, key: &str, known: &[&str]) -> String {
     // A key of another table, or of the model's own configuration.
     let elsewhere = keys::TABLES.iter().find(|(table, keys)| *table != path && keys.contains(&key));
     match elsewhere {
-        Some((table, _)) if table.is_empty() => format!("{key:?} stands at the top of the file, before any [table]"),
+        Some(("", _)) => format!("{key:?} stands at the top of the file, before any [table]"),
         Some((table, _)) => format!("{key:?} belongs to [{table}]"),
         None => format!("the keys there are: {}", known.join(", ")),
     }

@@ -1,4 +1,5 @@
 //! The pipeline against backends in memory.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod run;
 mod spec;
