@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Join(JoinArgs),
     /// Compare answers with an expected column.
     Eval(EvalArgs),
+    /// Find what the service would refuse, or what would cost or surprise, before it is paid for.
+    Lint(LintArgs),
+    /// Explain one record of a run: its request, its prediction, its outcome.
+    Show(ShowArgs),
+    /// List the models, with what is known of them and when it was.
+    Models(ModelsArgs),
     /// Write a commented spec to begin with.
     Init(InitArgs),
     /// Serve Cloud Storage and Vertex AI batch jobs on this machine.
@@ -270,6 +276,64 @@ pub(crate) struct EvalArgs {
     pub(crate) max_failed: Option<u64>,
 
     /// How the report is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object with a `version`.
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// A file of request lines, `-` for standard input, or a spec (`.toml`).
+    pub(crate) path: PathBuf,
+
+    /// The model that the lines are for.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+
+    /// The location of the job.
+    #[arg(long)]
+    pub(crate) location: Option<String>,
+
+    /// Mend in place what can be mended for certain.
+    #[arg(long)]
+    pub(crate) fix: bool,
+
+    /// Exit with 1 for warnings too.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+
+    /// How findings are written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: LintFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The run's directory.
+    pub(crate) run: PathBuf,
+
+    /// The record's key.
+    #[arg(long)]
+    pub(crate) key: String,
+
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    /// How the list is written.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
 }

@@ -20,7 +20,7 @@ impl Settings {
         Self(Overrides::from_environment(|name| std::env::var(name).ok()))
     }
 
-    fn push(&mut self, path: &str, value: Option<&str>, flag: &str) {
+    pub(crate) fn push(&mut self, path: &str, value: Option<&str>, flag: &str) {
         if let Some(value) = value {
             self.0.push(path, value, flag);
         }

@@ -43,7 +43,8 @@ fn telling_label(spec: &Spec) -> Option<(&str, &str)> {
 }
 
 /// What the requests of a spec ask answers to be; `None` where the spec has no generation config.
-fn answer_format(spec: &Spec) -> Option<AnswerFormat> {
+#[must_use]
+pub fn answer_format(spec: &Spec) -> Option<AnswerFormat> {
     let config = spec.request.generation_config.as_ref()?;
     let config = RawValue::from_string(serde_json::to_string(config).ok()?).ok()?;
     Some(AnswerFormat::from_generation_config(&config))

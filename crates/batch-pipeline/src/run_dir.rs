@@ -241,6 +241,14 @@ fn take_lock(directory: &Path) -> Result<File> {
     }
 }
 
+/// The state of the run in `directory`, without holding it: to look at it while it goes on.
+///
+/// # Errors
+/// There is no run, or it is of another version.
+pub fn read_run(directory: &Path) -> Result<RunState> {
+    read_state(directory)
+}
+
 fn read_state(directory: &Path) -> Result<RunState> {
     let path = directory.join(STATE);
     let text = fs::read(&path).map_err(|error| Error::io(Kind::RunDirectory, "read", &path, error))?;

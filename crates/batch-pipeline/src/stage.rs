@@ -240,8 +240,11 @@ impl Builder {
     }
 }
 
-/// The input table, before its first record.
-pub(crate) fn open_table(input: &Path, spec: &Spec) -> Result<Table<BufReader<File>>> {
+/// The input table of a spec, before its first record.
+///
+/// # Errors
+/// The file cannot be read, or its header is no header.
+pub fn open_table(input: &Path, spec: &Spec) -> Result<Table<BufReader<File>>> {
     let file = File::open(input).map_err(|error| Error::io(Kind::Input, "read the input", input, error))?;
     let format = spec.table_format().map_err(|error| Error::new(Kind::Spec, error))?;
     let table = Table::new(BufReader::with_capacity(1 << 18, file), &input.display().to_string(), format);

@@ -5,8 +5,11 @@ mod emulator;
 mod eval;
 mod init;
 mod join;
+mod lint;
+mod models;
 mod output;
 mod run;
+mod show;
 
 use crate::{
     args::Command,
@@ -20,6 +23,9 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Build(args) => build::build(&args, terminal),
         Command::Join(args) => join::join(&args, terminal),
         Command::Eval(args) => eval::eval(&args, terminal),
+        Command::Lint(args) => lint::lint(&args, terminal),
+        Command::Models(args) => models::models(&args, terminal),
+        Command::Show(args) => show::show(&args, terminal),
         Command::Init(args) => init::init(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.
         Command::Run(args) => block_on(run::run(args, terminal)),

@@ -2,4 +2,5 @@
 
 pub(crate) mod evaluation;
 pub(crate) mod join;
+pub(crate) mod lint;
 pub(crate) mod report;

@@ -6,5 +6,6 @@ mod build;
 mod context;
 mod eval;
 mod join;
+mod lint;
 mod run;
 mod servers;
