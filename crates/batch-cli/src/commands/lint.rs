@@ -40,7 +40,7 @@ pub(crate) fn lint(args: &LintArgs, terminal: &Terminal) -> Result<Exit> {
 fn lint_file(args: &LintArgs, report: &mut render::lint::Report) -> Result<()> {
     let name = args.path.display().to_string();
     let mut linter = Linter::new(options(args.model.as_deref(), args.location.as_deref())?);
-    let mut out = |finding| report.add(finding);
+    let mut out = |finding| report.add(&finding);
     match args.path.as_path() {
         stdin if stdin == Path::new("-") => linter.read("standard input", io::stdin().lock(), &mut out)?,
         path => {
@@ -68,7 +68,7 @@ fn lint_spec(args: &LintArgs, report: &mut render::lint::Report) -> Result<()> {
     let mut linter = Linter::new(options_of(&spec)?);
     let mut lines = RequestLines::new(table, &template, &key_spec(&spec))?;
     let (mut line, mut byte) = (Vec::new(), 0);
-    let mut out = |finding| report.add(finding);
+    let mut out = |finding| report.add(&finding);
     while let Some(info) = lines.next_line(&mut line)? {
         let number = info.line;
         linter.line(&name, number, byte, line.strip_suffix(b"\n").unwrap_or(&line), &mut out);

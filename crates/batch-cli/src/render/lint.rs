@@ -40,17 +40,17 @@ impl Report {
         self.counts.values().filter(|(of, _)| *of == severity).map(|(_, count)| count).sum()
     }
 
-    pub(crate) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: &Finding) {
         let (_, count) = self.counts.entry(finding.rule.code).or_insert((finding.severity, 0));
         *count += 1;
         match self.format {
             LintFormat::Text if *count <= SHOWN => {
-                let text = text_of(&finding);
+                let text = text_of(finding);
                 self.write(&text);
             }
             LintFormat::Text => {}
-            LintFormat::Json => self.values.push(json_of(&finding)),
-            LintFormat::Sarif => self.values.push(sarif_of(&finding)),
+            LintFormat::Json => self.values.push(json_of(finding)),
+            LintFormat::Sarif => self.values.push(sarif_of(finding)),
         }
     }
 
