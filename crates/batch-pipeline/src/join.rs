@@ -1,15 +1,11 @@
 //! The join of a run: what `batch-io` needs to know of a spec.
 
-use std::{
-    fs::File,
-    io::BufWriter,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use batch_io::{AnswerFormat, Join, PredictionFile, RequestTemplate, TableFormat};
 use serde_json::value::RawValue;
 
-use crate::{Error, Kind, Result, Spec, key_spec, request_spec, stage::open_table};
+use crate::{Error, Kind, Result, Spec, finish::Placed, key_spec, request_spec, stage::open_table};
 
 /// The join of a spec's table with prediction files: keys, label, answer format and columns as the
 /// spec says. Without the request lines, which are the last resort.
@@ -55,7 +51,8 @@ pub(crate) fn write_requests(spec: &Spec, input: &Path, path: &Path) -> Result<P
     let wrong = |error| Error::new(Kind::Input, "build request lines").with_source(error);
     let table = open_table(input, spec)?;
     let template = RequestTemplate::compile(&request_spec(spec)?, table.columns()).map_err(wrong)?;
-    let file = File::create(path).map_err(|error| Error::io(Kind::RunDirectory, "write", path, error))?;
-    batch_io::build(table, &template, &key_spec(spec), BufWriter::with_capacity(1 << 18, file)).map_err(wrong)?;
+    let mut placed = Placed::create(path)?;
+    batch_io::build(table, &template, &key_spec(spec), &mut placed.file).map_err(wrong)?;
+    placed.place()?;
     Ok(path.to_owned())
 }

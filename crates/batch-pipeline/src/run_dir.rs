@@ -1,6 +1,7 @@
 //! The directory of a run: found or made, locked, and saved so that a kill at any instant leaves it whole.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -18,6 +19,8 @@ use crate::{
 pub const RUNS: &str = ".batch/runs";
 
 const STATE: &str = "run.json";
+/// What the name of an input begins with that is not in its place yet.
+const SPOOLED: &str = ".input-";
 
 /// How the directory of a run is chosen.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +56,20 @@ impl RunDir {
     /// changed since; another process holds it.
     pub fn open(spec: &Spec, input: &Path, options: &RunDirOptions, clock: &dyn Clock) -> Result<Self> {
         if input == Path::new("-") {
-            return Self::spool(spec, options, clock);
+            return Self::spool(&mut io::stdin().lock(), spec, options, clock);
         }
-        let state = new_state(spec, digest_of(input)?, options.local, clock);
-        let root = options.root.clone().unwrap_or_else(|| PathBuf::from(RUNS));
+        let failed = |error| Error::io(Kind::Input, "read the input", input, error);
+        let meta = fs::metadata(input).map_err(failed)?;
+        if !meta.is_file() && !meta.is_dir() {
+            // A pipe by a name, such as a shell's <(…), can be read once only as well.
+            return Self::spool(&mut File::open(input).map_err(failed)?, spec, options, clock);
+        }
+        Self::choose(new_state(spec, digest_of(input)?, options.local, clock), options)
+    }
+
+    /// The run that `state` goes on with, or a new one.
+    fn choose(state: RunState, options: &RunDirOptions) -> Result<Self> {
+        let root = root_of(options);
         match &options.directory {
             Some(directory) if directory.join(STATE).exists() && options.new => {
                 let message = format!("{} is a run already", directory.display());
@@ -107,7 +120,7 @@ impl RunDir {
     fn create(path: PathBuf, state: RunState) -> Result<Self> {
         fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
         if fs::read_dir(&path)
-            .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|e| e.file_name() != "lock")))
+            .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| !is_a_beginning(&entry.file_name()))))
         {
             let message = format!("{} is not empty, and is no run", path.display());
             return Err(Error::new(Kind::RunDirectory, message).with_hint("name a new directory, or an empty one"));
@@ -118,32 +131,26 @@ impl RunDir {
         Ok(this)
     }
 
-    /// Standard input can be read once only: it becomes a file of a new run first.
-    fn spool(spec: &Spec, options: &RunDirOptions, clock: &dyn Clock) -> Result<Self> {
-        let root = options.root.clone().unwrap_or_else(|| PathBuf::from(RUNS));
-        fs::create_dir_all(&root).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &root, error))?;
-        let spooled = root.join(format!(".stdin-{}", std::process::id()));
-        let copy = || -> io::Result<()> {
+    /// What can be read once only becomes a file of the run first.
+    fn spool(from: &mut dyn Read, spec: &Spec, options: &RunDirOptions, clock: &dyn Clock) -> Result<Self> {
+        // On the disk of the run, where it can be renamed to its place.
+        let folder = options.directory.clone().unwrap_or_else(|| root_of(options));
+        fs::create_dir_all(&folder)
+            .map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &folder, error))?;
+        let spooled = folder.join(format!("{SPOOLED}{}", std::process::id()));
+        let mut copy = || -> io::Result<()> {
             let mut file = File::create(&spooled)?;
-            io::copy(&mut io::stdin().lock(), &mut file)?;
+            io::copy(from, &mut file)?;
             file.sync_all()
         };
         let digest = copy()
-            .map_err(|error| Error::io(Kind::Input, "spool standard input into", &spooled, error))
+            .map_err(|error| Error::io(Kind::Input, "spool the input into", &spooled, error))
             .and_then(|()| digest_of(&spooled));
         let placed = digest.and_then(|mut input| {
             input.path = "-".to_owned();
-            let state = new_state(spec, input, options.local, clock);
-            let mut this = match &options.directory {
-                Some(directory) if directory.join(STATE).exists() => Self::resume(directory, &state)?,
-                Some(directory) => Self::create(directory.clone(), state)?,
-                None => match if options.new { None } else { newest_unfinished(&root, &state.fingerprint)? } {
-                    Some(directory) => Self::resume(&directory, &state)?,
-                    None => Self::create(root.join(&state.id), state)?,
-                },
-            };
+            let mut this = Self::choose(new_state(spec, input, options.local, clock), options)?;
             let target = this.path.join("input");
-            fs::rename(&spooled, &target).map_err(|error| Error::io(Kind::RunDirectory, "write", &target, error))?;
+            put_in_place(&spooled, &target).map_err(|e| Error::io(Kind::RunDirectory, "write", &target, e))?;
             this.state.input.path = target.display().to_string();
             this.save()?;
             Ok(this)
@@ -220,6 +227,17 @@ pub(crate) fn put_in_place(temporary: &Path, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Where runs live.
+fn root_of(options: &RunDirOptions) -> PathBuf {
+    options.root.clone().unwrap_or_else(|| PathBuf::from(RUNS))
+}
+
+/// Whether a file of this name is there before a run has its state: a kill then leaves it behind.
+fn is_a_beginning(name: &OsStr) -> bool {
+    let part = temporary_of(Path::new(STATE));
+    name == "lock" || name == part.as_os_str() || name.to_string_lossy().starts_with(SPOOLED)
+}
+
 fn take_lock(directory: &Path) -> Result<File> {
     let path = directory.join("lock");
     let failed = |error| Error::io(Kind::RunDirectory, "lock", &path, error);
@@ -235,7 +253,8 @@ fn take_lock(directory: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let message = format!("another process is working on the run {}", directory.display());
-            Err(Error::new(Kind::RunDirectory, message).with_hint("wait for it, or stop it first"))
+            Err(Error::new(Kind::RunDirectory, message)
+                .with_hint("wait for it or stop it first, or begin another run with --new"))
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

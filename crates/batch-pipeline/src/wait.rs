@@ -44,8 +44,11 @@ pub(crate) async fn wait(run: &Mutex<&mut RunDir>, shard: usize, backends: &Back
                 context.events.send(&Event::PollFailed { shard, error: text, next });
             }
             Err(error) => {
-                let message = format!("look at the job of shard {shard}");
-                return Err(Error::new(Kind::Backend, message).with_source(error));
+                let gone = error.kind() == BackendKind::NotFound;
+                let message = format!("look at the job of shard {shard}, {}", watch.name);
+                let failed = Error::new(Kind::Backend, message).with_source(error);
+                let hint = "the job was deleted, and its predictions are told by nobody; begin a new run with --new";
+                return Err(if gone { failed.with_hint(hint) } else { failed });
             }
         }
         watch.looks += 1;

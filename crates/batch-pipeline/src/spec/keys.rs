@@ -40,7 +40,8 @@ pub(super) fn of(path: &str) -> Option<&'static [&'static str]> {
 /// Every setting that is one value, as a dotted path: what can come by flag or by environment.
 pub(super) fn settings() -> impl Iterator<Item = String> {
     let leaves = TABLES.iter().flat_map(|(table, keys)| keys.iter().map(move |key| join(table, key)));
-    leaves.filter(|path| of(path).is_none())
+    // The version says how the file is written; nobody else can know that.
+    leaves.filter(|path| of(path).is_none() && path != "version")
 }
 
 /// `target.project` of `target` and `project`.

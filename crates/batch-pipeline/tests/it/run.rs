@@ -1,7 +1,7 @@
 //! Runs: from the beginning, and from wherever they stopped.
 
 use batch_backend::Kind as BackendKind;
-use batch_pipeline::{Kind, Stop, stopper};
+use batch_pipeline::{Kind, RunDir, RunDirOptions, Stop, stopper};
 use insta::assert_snapshot;
 
 use crate::world::{World, Wrong};
@@ -196,4 +196,32 @@ async fn staged_lines_that_were_changed_are_staged_again() {
     let report = world.go(&mut world.open(&spec).unwrap(), Stop::never()).await.unwrap();
     assert_eq!(report.accounting.answered, 3);
     assert!(world.told().contains(&"staged 0: 3".to_owned()));
+}
+
+#[tokio::test]
+async fn a_job_that_was_deleted_is_told_with_the_way_out() {
+    let world = World::new();
+    world.table("text\na\n").goes_wrong([Wrong::Poll(BackendKind::NotFound)]);
+    let mut run = world.open(&world.spec("")).unwrap();
+    let error = world.go(&mut run, Stop::never()).await.unwrap_err();
+    assert!(error.to_string().starts_with("look at the job of shard 0, projects/"), "{error}");
+    assert!(error.hint().unwrap().contains("--new"), "{error:?}");
+}
+
+#[test]
+fn a_kill_before_the_first_state_leaves_a_directory_that_can_be_used() {
+    let world = World::new();
+    world.table("text\na\n");
+    let directory = world.path("run");
+    std::fs::create_dir(&directory).unwrap();
+    for name in ["lock", "run.json.part", ".input-1"] {
+        std::fs::write(directory.join(name), "{").unwrap();
+    }
+    let options = RunDirOptions { directory: Some(directory.clone()), ..RunDirOptions::default() };
+    let open = || RunDir::open(&world.spec(""), &world.path("table.csv"), &options, &world.clock);
+    assert!(!open().unwrap().is_resumed());
+    // What somebody else put there is another thing.
+    std::fs::remove_file(directory.join("run.json")).unwrap();
+    std::fs::write(directory.join("notes.txt"), "mine").unwrap();
+    assert!(open().unwrap_err().to_string().ends_with("is not empty, and is no run"));
 }

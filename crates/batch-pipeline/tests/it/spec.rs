@@ -150,3 +150,11 @@ fn a_template_may_be_a_file_beside_the_spec() {
     std::fs::remove_file(folder.path().join("prompt.txt")).unwrap();
     assert!(Spec::load(&file, &Overrides::default()).unwrap_err().to_string().contains("prompt.txt"));
 }
+
+#[test]
+fn the_version_of_the_format_comes_from_the_file_alone() {
+    let set = |name: &str| (name == "BATCH_VERSION").then(|| "3".to_owned());
+    let overrides = Overrides::from_environment(set);
+    let text = "version = 1\n[input]\npath = 't.csv'\n";
+    assert_eq!(Spec::parse("batch.toml", text, &overrides).unwrap().version, 1);
+}
