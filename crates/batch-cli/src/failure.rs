@@ -2,7 +2,12 @@
 
 use std::{error::Error as StdError, fmt::Write as _};
 
-use crate::{exit::Exit, terminal::Terminal};
+use serde_json::json;
+
+use crate::{
+    exit::Exit,
+    terminal::{NobodyReads, Terminal},
+};
 
 /// A command that could not do its work.
 #[derive(Debug)]
@@ -43,12 +48,12 @@ impl Failure {
         self.exit
     }
 
-    /// Whether the reader of our output went away: no failure of ours.
+    /// Whether the reader of our standard output went away: no failure of ours.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&*self.error);
         while let Some(error) = cause {
             if let Some(io) = error.downcast_ref::<std::io::Error>()
-                && io.kind() == std::io::ErrorKind::BrokenPipe
+                && io.get_ref().is_some_and(|inner| inner.is::<NobodyReads>())
             {
                 return true;
             }
@@ -59,6 +64,18 @@ impl Failure {
 
     /// Tells it on standard error.
     pub(crate) fn tell(&self, terminal: &Terminal) {
+        if terminal.talks_json() {
+            let mut causes = Vec::new();
+            let mut cause = self.error.source();
+            while let Some(error) = cause {
+                causes.push(error.to_string());
+                cause = error.source();
+            }
+            terminal.say_json(json!({
+                "event": "error", "message": self.error.to_string(), "causes": causes, "hint": self.hint,
+            }));
+            return;
+        }
         let mut text = format!("{} {}", terminal.red("error:"), terminal.safe(&self.error.to_string()));
         let mut cause = self.error.source();
         while let Some(error) = cause {

@@ -16,11 +16,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{args::Cli, exit::Exit, terminal::Terminal};
+use crate::{
+    args::{Cli, Command, ProgressMode},
+    exit::Exit,
+    terminal::Terminal,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let terminal = Terminal::new(cli.color, |name| std::env::var(name).ok());
+    let mut terminal = Terminal::new(cli.color, |name| std::env::var(name).ok());
+    if matches!(&cli.command, Command::Run(args) if args.progress == ProgressMode::Json) {
+        terminal.talk_json();
+    }
     log(cli.verbose);
     match commands::run(cli.command, &terminal) {
         Ok(exit) => exit.into(),

@@ -44,7 +44,7 @@ impl Progress {
     pub(crate) fn tell(&self, event: &Event) {
         match self.mode {
             ProgressMode::None => {}
-            ProgressMode::Json => self.terminal.say(&json_of(event).to_string()),
+            ProgressMode::Json => self.terminal.say_json(json_of(event)),
             ProgressMode::Bar => self.draw(event),
             ProgressMode::Plain | ProgressMode::Auto => {
                 if let Some(line) = self.line_of(event) {
@@ -57,7 +57,6 @@ impl Progress {
     /// A line of talk above the bars.
     pub(crate) fn say(&self, line: &str) {
         match self.mode {
-            ProgressMode::Json => self.terminal.say(&json!({ "event": "message", "message": line }).to_string()),
             ProgressMode::Bar => self.bars.suspend(|| self.terminal.say(line)),
             _ => self.terminal.say(line),
         }
@@ -203,7 +202,7 @@ fn waiting(
 }
 
 fn json_of(event: &Event) -> Value {
-    let mut value = match event {
+    match event {
         Event::Run { directory, resumed } => json!({ "event": "run", "directory": directory, "resumed": resumed }),
         Event::Staging { records, bytes } => json!({ "event": "staging", "records": records, "bytes": bytes }),
         Event::Staged { shard, records, bytes, uri, found } => {
@@ -227,9 +226,7 @@ fn json_of(event: &Event) -> Value {
         Event::Joining { records } => json!({ "event": "joining", "records": records }),
         Event::Finished { directory } => json!({ "event": "finished", "directory": directory }),
         _ => json!({ "event": "other" }),
-    };
-    value["version"] = json!(1);
-    value
+    }
 }
 
 /// `1 record`, `2 records`.

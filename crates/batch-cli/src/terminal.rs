@@ -9,7 +9,10 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar;
+
+use crate::failure::{Failure, Result};
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -28,6 +31,25 @@ pub(crate) struct Terminal {
     stdout: bool,
     stderr: bool,
     color: bool,
+    json: bool,
+}
+
+/// The reader of our standard output went away (`| head`): no failure of ours. A type of its own, since
+/// the network breaks pipes too, and that is one.
+#[derive(Debug)]
+pub(crate) struct NobodyReads;
+
+impl std::fmt::Display for NobodyReads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl std::error::Error for NobodyReads {}
+
+/// Marks an error of standard output where it means that nobody reads it any more.
+pub(crate) fn of_stdout(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe { io::Error::new(error.kind(), NobodyReads) } else { error }
 }
 
 impl Terminal {
@@ -40,7 +62,7 @@ impl Terminal {
             Color::Auto if env("NO_COLOR").is_some_and(|value| !value.is_empty()) => false,
             Color::Auto => set("CLICOLOR_FORCE") || (stderr && env("TERM").as_deref() != Some("dumb")),
         };
-        Self { stdout, stderr, color }
+        Self { stdout, stderr, color, json: false }
     }
 
     /// Whether standard error is a terminal.
@@ -48,8 +70,32 @@ impl Terminal {
         self.stderr
     }
 
+    /// From here on all talk is JSON, one object a line.
+    pub(crate) fn talk_json(&mut self) {
+        self.json = true;
+    }
+
+    /// Whether all talk is JSON.
+    pub(crate) fn talks_json(&self) -> bool {
+        self.json
+    }
+
     /// A line of talk.
     pub(crate) fn say(&self, line: &str) {
+        if self.json {
+            self.say_json(json!({ "event": "message", "message": line }));
+        } else {
+            self.line(line);
+        }
+    }
+
+    /// An event for programs; the version of the format is added.
+    pub(crate) fn say_json(&self, mut event: Value) {
+        event["version"] = json!(1);
+        self.line(&event.to_string());
+    }
+
+    fn line(&self, line: &str) {
         // Nobody listens any more: nothing to be done about it.
         let _ = writeln!(io::stderr().lock(), "{line}");
     }
@@ -57,8 +103,15 @@ impl Terminal {
     /// Data, as it is.
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(data)?;
-        stdout.flush()
+        stdout.write_all(data).and_then(|()| stdout.flush()).map_err(of_stdout)
+    }
+
+    /// A report, which a reader may stop reading (`| head`): what it says decides the exit code still.
+    pub(crate) fn write_report(&self, data: &[u8]) -> Result<()> {
+        match self.write(data) {
+            Err(error) if error.get_ref().is_some_and(|inner| inner.is::<NobodyReads>()) => Ok(()),
+            written => written.map_err(|error| Failure::caused("write the report", error)),
+        }
     }
 
     pub(crate) fn bold(&self, text: &str) -> String {

@@ -15,6 +15,7 @@ use crate::{
     args::{EvalArgs, Format},
     exit::Exit,
     failure::{Failure, Result},
+    progress::count,
     render,
     terminal::Terminal,
 };
@@ -29,7 +30,10 @@ pub(crate) fn eval(args: &EvalArgs, terminal: &Terminal) -> Result<Exit> {
     // A table of another tool has no outcomes: an empty answer is none then.
     let outcome = columns.position(&args.outcome);
     let mut mismatches = match &args.mismatches {
-        Some(path) => Some(Mismatches::create(path, columns)?),
+        Some(path) => {
+            Output::is_none_of(path, [args.input.as_path()])?;
+            Some(Mismatches::create(path, columns)?)
+        }
         None => None,
     };
 
@@ -56,7 +60,8 @@ pub(crate) fn eval(args: &EvalArgs, terminal: &Terminal) -> Result<Exit> {
     }
     let metrics = evaluator.finish();
     let verdict = thresholds.check(&metrics)?;
-    let failed = args.max_failed.filter(|max| *max < unanswered);
+    let max_failed = args.max_failed.unwrap_or(0);
+    let failed = (max_failed < unanswered).then_some(max_failed);
     let passed = verdict.passed() && failed.is_none();
     let text = match args.format {
         Format::Text => terminal.safe_data(&render::evaluation::text(&metrics)).into_owned(),
@@ -67,10 +72,10 @@ pub(crate) fn eval(args: &EvalArgs, terminal: &Terminal) -> Result<Exit> {
             format!("{value:#}\n")
         }
     };
-    terminal.write(text.as_bytes()).map_err(|error| Failure::caused("write the report", error))?;
+    terminal.write_report(text.as_bytes())?;
     tell(&verdict, terminal);
     if let Some(max) = failed {
-        terminal.say(&format!("{unanswered} records without an answer, more than the {max} allowed"));
+        terminal.say(&format!("{} without an answer, more than the {max} allowed", count(unanswered, "record")));
     }
     Ok(if passed { Exit::Done } else { Exit::No })
 }

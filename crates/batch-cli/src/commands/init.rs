@@ -18,7 +18,11 @@ pub(crate) fn init(args: &InitArgs, terminal: &Terminal) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let written = OpenOptions::new().write(true).create_new(true).open(path);
-    written.and_then(|mut file| file.write_all(SAMPLE.as_bytes())).map_err(|error| {
+    let written = written.and_then(|mut file| {
+        // Half a spec is worse than none.
+        file.write_all(SAMPLE.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(path)))
+    });
+    written.map_err(|error| {
         let there = error.kind() == std::io::ErrorKind::AlreadyExists;
         let failure = Failure::io("write", path, error);
         if there { failure.with_hint("name another file, or - for standard output") } else { failure }

@@ -6,7 +6,10 @@ use batch_io::{JoinSummary, PredictionFile, ProblemKind};
 use batch_pipeline::{Accounting, Spec, join_of};
 use serde_json::json;
 
-use super::output::{self, Output};
+use super::{
+    build::input_path,
+    output::{self, Output},
+};
 use crate::{
     args::{Format, JoinArgs},
     exit::Exit,
@@ -19,7 +22,10 @@ use crate::{
 pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     let settings = Settings::from_environment().results(args)?.table(&args.settings, args.spec.as_deref())?;
     let spec = settings.load(args.spec.as_deref())?;
-    let mut join = join_of(&spec, &table_path(&spec, args.spec.as_deref())?, predictions(args)?)?;
+    let table = table_path(&spec, args.spec.as_deref())?;
+    let inputs = args.predictions.iter().chain(&args.requests).chain(&args.spec).chain([&table]);
+    Output::is_none_of(&args.output, inputs.map(PathBuf::as_path))?;
+    let mut join = join_of(&spec, &table, predictions(args)?)?;
     if let Some(requests) = &args.requests {
         join = join.requests(requests);
     }
@@ -76,8 +82,5 @@ fn table_path(spec: &Spec, spec_file: Option<&Path>) -> Result<PathBuf> {
         let failure = Failure::new("a join may read the table more than once, and standard input can be read once");
         return Err(failure.with_hint("write the table to a file, and name it with --input"));
     }
-    Ok(match spec_file {
-        Some(spec_file) => Spec::resolve_path(spec_file, &spec.input.path),
-        None => spec.input.path.clone(),
-    })
+    Ok(input_path(spec, spec_file))
 }

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    terminal::of_stdout,
+};
 
 /// Where a command writes: a file that gets its name when it is whole, or standard output.
 pub(crate) struct Output {
@@ -48,10 +51,22 @@ impl Output {
         Ok(Self { to: To::File { writer, temporary, path: path.to_owned() } })
     }
 
+    /// Refuses an output that is one of the files it is made of.
+    pub(crate) fn is_none_of<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+        let Ok(own) = fs::canonicalize(path) else { return Ok(()) };
+        if !own.is_file() || inputs.into_iter().all(|input| fs::canonicalize(input).ok().as_ref() != Some(&own)) {
+            return Ok(());
+        }
+        let failure = Failure::new(format!("{} is an input, and would be overwritten", path.display()));
+        Err(failure.with_hint("name another output"))
+    }
+
     /// Everything is written: it gets its name.
     pub(crate) fn finish(mut self) -> Result<()> {
         match &mut self.to {
-            To::Stdout(writer) => writer.flush().map_err(|error| Failure::caused("write to standard output", error)),
+            To::Stdout(writer) => {
+                writer.flush().map_err(|error| Failure::caused("write to standard output", of_stdout(error)))
+            }
             To::Special(writer) => writer.flush().map_err(|error| Failure::caused("write the output", error)),
             To::File { writer, temporary, path } => {
                 let placed = writer.flush().and_then(|()| fs::rename(temporary, &*path));
@@ -70,21 +85,22 @@ pub(crate) fn failed(error: batch_io::Error, output: &Path) -> Failure {
     let full = std::error::Error::source(&error)
         .and_then(|cause| cause.downcast_ref::<io::Error>())
         .is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull);
-    let failure = Failure::caused(format!("write {}", output.display()), error);
+    let name = if output == Path::new("-") { "to standard output".to_owned() } else { output.display().to_string() };
+    let failure = Failure::caused(format!("write {name}"), error);
     if full { failure.with_hint("make room on the disk, or write elsewhere") } else { failure }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
-            To::Stdout(writer) => writer.write(bytes),
+            To::Stdout(writer) => writer.write(bytes).map_err(of_stdout),
             To::File { writer, .. } | To::Special(writer) => writer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
-            To::Stdout(writer) => writer.flush(),
+            To::Stdout(writer) => writer.flush().map_err(of_stdout),
             To::File { writer, .. } | To::Special(writer) => writer.flush(),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     failure::{Failure, Result},
     local,
-    progress::Progress,
+    progress::{Progress, count},
     render,
     settings::Settings,
     terminal::Terminal,
@@ -54,7 +54,12 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         move |event| progress.tell(event)
     });
     let context = Context { clock, events, stop: stop_on_ctrl_c(&progress) };
-    let answered_by = args.local.then(|| local::answered_by(&spec));
+    let answered_by = match &spec.endpoints.vertex {
+        _ if args.local => Some(local::answered_by(&spec)),
+        // Whatever serves there, its answers are not known to be the model's.
+        Some(vertex) => Some(format!("the server at {vertex}, which is not Google's; perhaps no model was asked")),
+        None => None,
+    };
     let outcome = batch_pipeline::run(&mut run, &backends, &context, answered_by).await;
     progress.finish();
     if let Some(emulator) = emulator {
@@ -77,7 +82,7 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
             .map(|text| text + "\n")
             .map_err(|error| Failure::caused("write the report", error))?,
     };
-    terminal.write(text.as_bytes()).map_err(|error| Failure::caused("write the report", error))?;
+    terminal.write_report(text.as_bytes())?;
     thresholds.judge(&report, terminal)
 }
 
@@ -111,9 +116,33 @@ fn job_advice(run: &RunDir) -> Option<String> {
     })
 }
 
+/// The command that goes on: the one that was typed, whose flags are part of which run it is, with the
+/// run's directory.
 fn go_on(args: &RunArgs, run: &RunDir) -> String {
-    let local = if args.local { " --local" } else { "" };
-    format!("`batch-cli run {}{local} --run-dir {}` goes on", args.spec.display(), run.path().display())
+    let mut words: Vec<String> = Vec::new();
+    let mut typed = std::env::args().skip(1);
+    while let Some(word) = typed.next() {
+        match word.as_str() {
+            "--new" => {}
+            "--run-dir" => drop(typed.next()),
+            _ if word.starts_with("--run-dir=") => {}
+            _ => words.push(quoted(&word)),
+        }
+    }
+    let (words, directory) = (words.join(" "), quoted(&run.path().display().to_string()));
+    let stdin = args.settings.input.as_deref() == Some("-") || run.state().spec.input.path == Path::new("-");
+    let again = if stdin { ", with the same standard input," } else { "" };
+    format!("`batch-cli {words} --run-dir {directory}`{again} goes on")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// What decides between exit codes 0 and 1.
@@ -142,8 +171,12 @@ impl Thresholds {
     fn judge(&self, report: &batch_pipeline::Report, terminal: &Terminal) -> Result<Exit> {
         let unanswered = report.accounting.unanswered();
         let mut passed = unanswered <= self.max_failed && !report.has_cut_file();
+        if report.has_cut_file() {
+            terminal.say("a prediction file ends in the middle of a line");
+        }
         if self.max_failed < unanswered {
-            terminal.say(&format!("{unanswered} records without an answer, more than the {} allowed", self.max_failed));
+            let records = count(unanswered, "record");
+            terminal.say(&format!("{records} without an answer, more than the {} allowed", self.max_failed));
         }
         match &report.evaluation {
             Some(metrics) => {

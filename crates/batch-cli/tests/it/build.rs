@@ -59,3 +59,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     context.ran(&child.wait_with_output().unwrap()).expect(0);
 }
+
+#[test]
+fn the_table_is_not_overwritten() {
+    let context = Context::new();
+    context.write("in.csv", "text\na\n");
+    let ran = context.run(&["build", "--input", "in.csv", "--prompt", "{{ text }}", "--output", "./in.csv"]).expect(2);
+    assert_snapshot!(ran.stderr, @r"
+    error: ./in.csv is an input, and would be overwritten
+    hint: name another output
+    ");
+    assert_eq!(context.read("in.csv"), "text\na\n");
+}

@@ -12,7 +12,7 @@ fn figures_classes_and_confusion() {
     context.write("results.csv", RESULTS);
     let ran = context
         .run(&["eval", "--input", "results.csv", "--expected", "category", "--mismatches", "wrong.csv"])
-        .expect(0);
+        .expect(1);
     settings().bind(|| assert_snapshot!("eval_text", ran.show()));
     assert_snapshot!(context.read("wrong.csv"), @r"
     text,category,outcome,answer
@@ -54,4 +54,24 @@ fn a_column_that_is_not_there() {
     error: results.csv has no column "label" (--expected)
     hint: its columns are: text, category, outcome, answer
     "#);
+}
+
+#[test]
+fn a_record_without_an_answer_is_exit_code_1_unless_allowed() {
+    let context = Context::new();
+    context.write("results.csv", RESULTS);
+    let args = ["eval", "--input", "results.csv", "--expected", "category"];
+    let ran = context.run(&args).expect(1);
+    assert_eq!(ran.stderr, "2 records without an answer, more than the 0 allowed\n");
+    context.run(&[&args[..], &["--max-failed", "2"]].concat()).expect(0);
+}
+
+#[test]
+fn mismatches_do_not_overwrite_the_results() {
+    let context = Context::new();
+    context.write("results.csv", RESULTS);
+    context
+        .run(&["eval", "--input", "results.csv", "--expected", "category", "--mismatches", "./results.csv"])
+        .expect(2);
+    assert_eq!(context.read("results.csv"), RESULTS);
 }

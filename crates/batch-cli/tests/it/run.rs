@@ -192,6 +192,45 @@ fn ctrl_c_leaves_the_job_running_and_says_how_to_go_on() {
     assert!(interrupted.success());
     let rest: Vec<String> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let hint = rest.iter().find(|line| line.starts_with("hint:")).expect("a hint");
-    assert!(hint.contains("--local --run-dir run"), "{hint}");
+    let events: Vec<Value> = rest.iter().map(|line| serde_json::from_str(line).expect("only JSON")).collect();
+    let error = events.last().expect("an event");
+    assert_eq!((error["event"].as_str(), error["version"].as_u64()), (Some("error"), Some(1)));
+    // The flags are part of which run it is.
+    let hint = error["hint"].as_str().expect("a hint");
+    assert!(hint.contains("--fault job-stuck=1"), "{hint}");
+    assert!(hint.ends_with("--run-dir run` goes on"), "{hint}");
+}
+
+#[test]
+fn machines_hear_json_only_also_when_the_answer_is_no() {
+    let context = Context::new();
+    let more = ["--run-dir", "run", "--progress", "json", "--fault", "drop-row=1"];
+    let ran = run(&context, &spec("article/batch.toml"), &more).expect(1);
+    let events: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).expect("only JSON")).collect();
+    assert_eq!(events.last().unwrap()["message"], "1 record without an answer, more than the 0 allowed");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_turn_no_into_yes() {
+    let context = Context::new();
+    let spec = spec("article/batch.toml");
+    let args = [&["run", &spec, "--local", "--run-dir", "run", "--fault", "drop-row=1"], &QUICK[..]].concat();
+    let mut child = context.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    context.ran(&child.wait_with_output().unwrap()).expect(1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_table_in_a_named_pipe_is_spooled_as_well() {
+    let context = Context::new();
+    let made = std::process::Command::new("mkfifo").arg(context.path("pipe")).status().unwrap();
+    assert!(made.success());
+    context.write("batch.toml", "version = 1\n[request]\nmodel = 'gemini-2.5-flash'\nprompt = '{{ text }}'\n");
+    let pipe = context.path("pipe");
+    let writer = std::thread::spawn(move || std::fs::write(pipe, "text\na\nb\n").unwrap());
+    run(&context, "batch.toml", &["--input", "pipe", "--run-dir", "run"]).expect(0);
+    writer.join().unwrap();
+    assert_eq!(context.read("run/input"), "text\na\nb\n");
+    assert!(!context.exists(".batch"), "the run lives elsewhere");
 }
