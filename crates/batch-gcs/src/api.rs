@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use batch_backend::{Error, Kind, Result};
+use batch_backend::{Error, Kind, Result, ServiceError};
 use batch_http::{HttpClient, Request, Service, bucket_grant};
 use batch_model::{GcsUri, Location};
 use bytes::Bytes;
@@ -260,8 +260,10 @@ impl Api {
             Kind::NotFound if says_bucket(&error) => self.advise_on_bucket(error, bucket),
             // Errors of Google's client have no hint yet.
             Kind::PermissionDenied if error.hint().is_none() => {
-                let message = error.service().and_then(|service| service.message.as_deref()).unwrap_or_default();
-                let named = bucket_grant(message, bucket);
+                // A refused download comes as plain text, not in an envelope.
+                let said = |service: &'_ ServiceError| service.message.clone().or_else(|| service.body.clone());
+                let message = error.service().and_then(said).unwrap_or_default();
+                let named = bucket_grant(&message, bucket);
                 let account = || bucket_grant(self.http.credentials().account()?, bucket);
                 let hint = named
                     .or_else(account)

@@ -36,7 +36,7 @@ async fn what_arrived_wrong_is_deleted_and_told() {
     let script = Script::start(&[("200 OK", WRONG), ("204 No Content", "")]).await;
     let error = write(client_at(&script.url).await, 3).await.unwrap_err();
     assert_eq!(error.kind(), Kind::DataLoss);
-    assert_eq!(first_lines(&script)[1], "delete /storage/v1/b/news/o/in%2fx?ifgenerationmatch=7 http/1.1");
+    assert_eq!(first_lines(&script)[1], "delete /storage/v1/b/news/o/in%2fx.jsonl?ifgenerationmatch=7 http/1.1");
 
     let pieces = [INCOMPLETE; 4];
     let answers = [&[SESSION], &pieces[..], &[("200 OK", WRONG), ("204 No Content", "")]].concat();
