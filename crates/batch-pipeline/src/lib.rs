@@ -1,4 +1,57 @@
 //! One run of a batch: plan, build, stage, submit, wait, collect, join, evaluate.
+//!
+//! A [`Spec`] says what to ask about which table; a [`RunDir`] holds one run of it, locked and saved at
+//! every step; [`run()`] takes it from wherever it stopped to its [`Report`], on whatever [`Backends`] it
+//! is given. A [`Context`] brings the [`Clock`], an ear for [`Events`] and a way to [`Stop`].
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use batch_backend::memory::{MemoryJobs, MemoryStore};
+//! use batch_pipeline::{Backends, Context, Overrides, RunDir, RunDirOptions, Spec};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+//! let folder = tempfile::tempdir()?;
+//! let table = folder.path().join("news.csv");
+//! std::fs::write(&table, "body,category\nThe match ended 2:1.,sport\n")?;
+//!
+//! let text = r#"
+//!     version = 1
+//!     input.path = "news.csv"
+//!     request.model = "gemini-2.5-flash"
+//!     request.prompt = "{{ body }}"
+//!     evaluate.expected = "category"
+//! "#;
+//! let spec = Spec::parse("batch.toml", text, &Overrides::default())?;
+//!
+//! // A service in memory that says "sport" to everything, and echoes the request as the real one does.
+//! let store = MemoryStore::default();
+//! let jobs = MemoryJobs::new(
+//!     store.clone(),
+//!     Arc::new(|line: &[u8]| {
+//!         let mut prediction: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
+//!         prediction["response"] = serde_json::json!({
+//!             "candidates": [{ "content": { "parts": [{ "text": "sport" }] }, "finishReason": "STOP" }],
+//!         });
+//!         prediction.to_string().into_bytes()
+//!     }),
+//! );
+//! let store = Arc::new(store);
+//! let backends = Backends { input: store.clone(), output: store, jobs: Arc::new(jobs) };
+//!
+//! let context = Context::default();
+//! let options = RunDirOptions { root: Some(folder.path().join("runs")), ..RunDirOptions::default() };
+//! let mut run = RunDir::open(&spec, &table, &options, &*context.clock)?;
+//! let report = batch_pipeline::run(&mut run, &backends, &context, None).await?;
+//!
+//! assert_eq!(report.accounting.answered, 1);
+//! assert_eq!(report.evaluation.map(|metrics| metrics.correct), Some(1));
+//! assert!(run.path().join("results.csv").exists());
+//! # Ok(())
+//! # })
+//! # }
+//! ```
 
 mod backends;
 mod clock;
