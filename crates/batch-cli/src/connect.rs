@@ -20,6 +20,13 @@ pub(crate) struct Target {
     output: GcsUri,
 }
 
+/// Backends, and whose they are.
+pub(crate) struct Connected {
+    pub(crate) backends: Backends,
+    /// Where jobs go, if that is not Google's own address.
+    pub(crate) elsewhere: Option<String>,
+}
+
 impl Target {
     /// Reads the `[target]` of a spec, before anything is begun.
     pub(crate) fn of(spec: &Spec) -> Result<Self> {
@@ -45,8 +52,9 @@ impl Target {
     }
 
     /// Connects to the services: those of the spec, or the emulator at `local`.
-    pub(crate) async fn connect(&self, spec: &Spec, local: Option<&str>) -> Result<Backends> {
-        let needed = [Service::Storage, Service::Vertex(self.location.clone())];
+    pub(crate) async fn connect(&self, spec: &Spec, local: Option<&str>) -> Result<Connected> {
+        let vertex = Service::Vertex(self.location.clone());
+        let needed = [Service::Storage, vertex.clone()];
         let (endpoints, credentials) = match local {
             Some(url) => (Endpoints::all_at(url)?, Credentials::anonymous()),
             None => {
@@ -60,6 +68,8 @@ impl Target {
                 (endpoints, credentials)
             }
         };
+        let jobs_at = endpoints.base_url(&vertex);
+        let elsewhere = Some(jobs_at).filter(|url| *url != self.location.vertex_base_url());
         let config = HttpConfig::new(endpoints, credentials);
         let retry = config.retry.clone();
         let http = HttpClient::new(config)?;
@@ -67,7 +77,7 @@ impl Target {
         let input: Arc<dyn InputStore> = Arc::new(GcsInput::new(storage.clone(), self.input.clone()));
         let output: Arc<dyn OutputStore> = Arc::new(GcsOutput::new(storage, self.output.clone()));
         let jobs = Arc::new(VertexJobs::new(http, &self.project, self.location.clone()));
-        Ok(Backends { input, output, jobs })
+        Ok(Connected { backends: Backends { input, output, jobs }, elsewhere })
     }
 }
 

@@ -82,6 +82,12 @@ struct Done {
 
 impl Work {
     fn write(self) -> Result<Done> {
+        let done = self.join()?;
+        self.remove_stale(&done);
+        Ok(done)
+    }
+
+    fn join(&self) -> Result<Done> {
         let done = self.attempt(None)?;
         // Predictions that belong to nobody and records without one: the keys did not come back. The
         // echoed requests may tell then, and what was asked can be built again.
@@ -92,6 +98,16 @@ impl Work {
         drop(done);
         let requests = write_requests(&self.spec, &self.input, &self.root.join("requests.jsonl"))?;
         self.attempt(Some(requests))?.place()
+    }
+
+    /// What was written before under a name that is not written now tells of another spec.
+    fn remove_stale(&self, done: &Done) {
+        let written = [Some(done.results.as_str()), done.mismatches.as_deref()];
+        for name in ["results.csv", "results.jsonl", "mismatches.csv"] {
+            if !written.contains(&Some(name)) {
+                let _ = fs::remove_file(self.root.join(name));
+            }
+        }
     }
 
     fn attempt(&self, requests: Option<PathBuf>) -> Result<Attempted> {

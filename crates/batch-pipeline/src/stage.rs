@@ -78,16 +78,14 @@ async fn verify(run: &RunDir, backends: &Backends, context: &Context) -> Result<
     for shard in &run.state().shards {
         context.stop.check()?;
         // What a job has read already need not lie there any more.
-        let submitted = shard.attempts.iter().any(|attempt| attempt.job.is_some());
-        let found = if submitted {
-            true
-        } else {
-            let found = backends.input.find(&shard.staged.name).await.map_err(|error| {
-                Error::new(Kind::Backend, format!("look for shard {} where it was staged", shard.index))
-                    .with_source(error)
-            })?;
-            found.is_some_and(|found| shard.staged.is(&found))
-        };
+        if shard.attempts.iter().any(|attempt| attempt.job.is_some()) {
+            all.push(true);
+            continue;
+        }
+        let found = backends.input.find(&shard.staged.name).await.map_err(|error| {
+            Error::new(Kind::Backend, format!("look for shard {} where it was staged", shard.index)).with_source(error)
+        })?;
+        let found = found.is_some_and(|found| shard.staged.is(&found));
         if found {
             context.events.send(&staged_event(shard, true));
         }

@@ -8,7 +8,7 @@ use batch_pipeline::{Context, Events, RunDir, RunDirOptions, Spec, Stop, stopper
 use super::eval;
 use crate::{
     args::{Format, RunArgs},
-    connect::Target,
+    connect::{Connected, Target},
     exit::Exit,
     failure::{Failure, Result},
     local,
@@ -44,20 +44,20 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         Some(config) => Some(local::start(config, run.path()).await?),
         None => None,
     };
-    let backends = match (remote, &emulator) {
+    let Connected { backends, elsewhere } = match (remote, &emulator) {
         (Some(remote), _) => remote,
         (None, emulator) => target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?,
     };
-    let progress = Arc::new(Progress::new(args.progress, terminal, !args.local && spec.endpoints.vertex.is_none()));
+    let progress = Arc::new(Progress::new(args.progress, terminal, elsewhere.is_none()));
     let events = Events::new({
         let progress = Arc::clone(&progress);
         move |event| progress.tell(event)
     });
     let context = Context { clock, events, stop: stop_on_ctrl_c(&progress) };
-    let answered_by = match &spec.endpoints.vertex {
+    let answered_by = match &elsewhere {
         _ if args.local => Some(local::answered_by(&spec)),
         // Whatever serves there, its answers are not known to be the model's.
-        Some(vertex) => Some(format!("the server at {vertex}, which is not Google's; perhaps no model was asked")),
+        Some(url) => Some(format!("the server at {url}, which is not Google's; perhaps no model was asked")),
         None => None,
     };
     let outcome = batch_pipeline::run(&mut run, &backends, &context, answered_by).await;

@@ -179,6 +179,15 @@ async fn a_finished_run_is_evaluated_again_without_a_new_job() {
     let mut run = batch_pipeline::RunDir::open(&spec, &world.path("table.csv"), &options, &world.clock).unwrap();
     assert!(world.go(&mut run, Stop::never()).await.unwrap().evaluation.is_some());
     assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+    assert!(run.path().join("mismatches.csv").exists());
+    drop(run);
+
+    // In another format, and without a comparison: what was written before tells of another spec.
+    let spec = world.spec("[results]\nformat = 'jsonl'\n");
+    let mut run = batch_pipeline::RunDir::open(&spec, &world.path("table.csv"), &options, &world.clock).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    assert!(run.path().join("results.jsonl").exists());
+    assert!(!run.path().join("results.csv").exists() && !run.path().join("mismatches.csv").exists());
 }
 
 #[tokio::test]
