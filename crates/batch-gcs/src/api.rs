@@ -270,6 +270,10 @@ impl Api {
                     .unwrap_or_else(|| format!("ask who owns gs://{bucket} for the role roles/storage.objectUser"));
                 error.with_hint(hint)
             }
+            // Google's own disks are never full; an emulator's are.
+            _ if error.service().is_some_and(|service| service.http_status == 507) => {
+                error.with_hint("the server's disk is full: make room there and run the same command again")
+            }
             Kind::Unauthenticated if error.hint().is_none() => {
                 error.with_hint("log in again: `gcloud auth application-default login`")
             }

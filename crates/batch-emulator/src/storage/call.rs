@@ -233,9 +233,14 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Io(cause) => {
                 tracing::error!(error = %cause, "the store failed");
-                // Unlike the service, name the cause: it is the user's own disk.
+                // Unlike the service, name the cause: it is the user's own disk. One that is full is not
+                // emptied by asking again, which a 500 would invite to.
+                let status = match cause.kind() {
+                    std::io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                };
                 return ApiError::storage(
-                    StatusCode::INTERNAL_SERVER_ERROR,
+                    status,
                     "internalError",
                     format!("The emulator failed to read or write its data: {cause}"),
                 );
