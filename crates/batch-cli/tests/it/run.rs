@@ -110,9 +110,10 @@ fn several_shards_make_one_table() {
 fn a_killed_run_goes_on_with_the_same_job() {
     let context = Context::new();
     let spec = spec("article/batch.toml");
+    let args = [&["run", &spec, "--local", "--progress", "json"], &QUICK[..]].concat();
     // A job that takes its time: the process is killed long before it ends.
-    let args = [&["run", &spec, "--local", "--progress", "json", "--set", "local.run_seconds=2"], &QUICK[..]].concat();
-    let mut child = context.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let slow = [&args[..], &["--set", "local.queue_seconds=600"]].concat();
+    let mut child = context.command(&slow).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let submitted = lines
         .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
