@@ -7,5 +7,6 @@ mod context;
 mod eval;
 mod join;
 mod lint;
+mod refusals;
 mod run;
 mod servers;

@@ -70,11 +70,25 @@ fn check_parts(content: Json<'_>) -> Result<(), RowError> {
             Some(("inlineData", inline)) => check_mime(inline)?,
             Some(_) => {}
         }
+        if let Some(video) = part.get_either("videoMetadata", "video_metadata") {
+            check_video(video)?;
+        }
     }
     if any {
         return Ok(());
     }
     Err(unable("it must include at least one parts field, which describes the prompt input", ""))
+}
+
+/// The range is documented, the sentence is likely.
+fn check_video(metadata: Json<'_>) -> Result<(), RowError> {
+    match metadata.get("fps").and_then(Json::as_f64) {
+        Some(fps) if !(fps > 0.0 && fps <= 24.0) => Err(unable(
+            &format!("it has a fps value of {fps} but the supported range is from 0 (exclusive) to 24 (inclusive)"),
+            "Update the value and try again. ",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_file(file: Json<'_>) -> Result<(), RowError> {
@@ -153,12 +167,21 @@ fn check_config(config: Json<'_>) -> Result<(), RowError> {
     {
         return Err(RowError::invalid("Only one of thinkingLevel and thinkingBudget may be set in thinkingConfig."));
     }
-    let size = config
+    check_image_sizes(config)
+}
+
+/// Batches make pictures of 1K. Documented; the sentence is likely.
+fn check_image_sizes(config: Json<'_>) -> Result<(), RowError> {
+    let formats = config.get_either("responseFormat", "response_format").into_iter().flat_map(Json::items_or_self);
+    let images = config
         .get_either("imageConfig", "image_config")
-        .and_then(|image| image.get_either("imageSize", "image_size"))
-        .and_then(Json::as_str);
-    if let Some(size @ ("2K" | "4K")) = size {
-        return Err(RowError::invalid(format!("Image size {size} is not supported in batch prediction.")));
+        .into_iter()
+        .chain(formats.filter_map(|format| format.get("image")));
+    for image in images {
+        let size = image.get_either("imageSize", "image_size").and_then(Json::as_str).unwrap_or_default();
+        if matches!(&*size.to_ascii_uppercase(), "2K" | "4K" | "IMAGE_SIZE_TWO_K" | "IMAGE_SIZE_FOUR_K") {
+            return Err(RowError::invalid(format!("Image size {size} is not supported in batch prediction.")));
+        }
     }
     Ok(())
 }

@@ -36,6 +36,9 @@ pub struct JobsConfig {
     /// Whether predictions come in another order than their requests; the order is drawn
     /// from the emulator's seed. Default: yes.
     pub shuffle: bool,
+    /// The most requests of one job; an input of more fails at the import. Default: the
+    /// service's 200,000.
+    pub max_requests: usize,
     /// Which models there are. Default: [`Models::Any`].
     pub models: Models,
 }
@@ -54,6 +57,7 @@ impl Default for JobsConfig {
             retype_digits: true,
             pass_through: true,
             shuffle: true,
+            max_requests: 200_000,
             models: Models::default(),
         }
     }

@@ -74,8 +74,13 @@ impl Refused {
     }
 }
 
-/// Reads every row of every file. Blocks; uses all processors.
-pub(super) fn import(objects: &Objects, uris: &[GcsUri], stop: &CancellationToken) -> Result<Imported, Refused> {
+/// Reads every row of every file, `most` of them at most. Blocks; uses all processors.
+pub(super) fn import(
+    objects: &Objects,
+    uris: &[GcsUri],
+    most: usize,
+    stop: &CancellationToken,
+) -> Result<Imported, Refused> {
     let files = find(objects, uris)?;
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(8);
     let (sender, receiver) = sync_channel::<Block>(workers * 2);
@@ -92,7 +97,7 @@ pub(super) fn import(objects: &Objects, uris: &[GcsUri], stop: &CancellationToke
                 gone || failed.load(Ordering::Relaxed) || stop.is_cancelled()
             };
             read = frame(objects, file, number, &mut rows, &mut send);
-            if read.is_err() || failed.load(Ordering::Relaxed) || stop.is_cancelled() {
+            if read.is_err() || rows.len() > most || failed.load(Ordering::Relaxed) || stop.is_cancelled() {
                 break;
             }
         }
@@ -129,6 +134,10 @@ pub(super) fn import(objects: &Objects, uris: &[GcsUri], stop: &CancellationToke
     }
     if columns > MOST_COLUMNS {
         return Err(too_many_columns(columns));
+    }
+    if rows.len() > most {
+        // The limit is documented, the sentence is likely.
+        return Err(Refused::because(format!("The input has more than {most} requests, the limit of one job.")));
     }
     if rows.is_empty() {
         return Err(Refused::because("The input has no rows."));
@@ -224,10 +233,8 @@ fn frame(
             continue;
         }
         if length as u64 > LONGEST_ROW {
-            return Err(unreadable(&in_row(
-                Place::new(number, place),
-                &format!("Row size is larger than: {LONGEST_ROW}."),
-            )));
+            let problem = in_row(Place::new(number, place), &format!("Row size is larger than: {LONGEST_ROW}."));
+            return Err(Refused::because(format!("{problem} File: gs://{}/{}", file.bucket, file.name)));
         }
         block.bytes.truncate(start + length);
         let row = Row { offset: place, length: length as u32, file: number };

@@ -142,6 +142,7 @@ impl Life {
     /// Imports the rows and has them answered. Blocks.
     fn work(&self, runtime: &Handle) -> Option<End> {
         let context = &self.jobs.0.context;
+        let config = &context.config.jobs;
         let (Some(Input::CloudStorage(uris)), Some(Output::CloudStorage(prefix))) =
             (self.record.input(), self.record.output())
         else {
@@ -152,7 +153,7 @@ impl Life {
             return Some(JobError { code: 5, message }.into());
         }
         // A job that is cancelled while it is read has nothing to keep.
-        let imported = match import(&context.objects, &uris, &context.stop) {
+        let imported = match import(&context.objects, &uris, config.max_requests, &context.stop) {
             Ok(imported) => imported,
             Err(Refused::Stopped) => return None,
             Err(Refused::Failed(error)) => return Some(error.into()),

@@ -5,11 +5,20 @@ use http::StatusCode;
 use super::config::Models;
 use crate::envelope::ApiError;
 
-/// Families that the service has shut down; their names begin so.
-const RETIRED: &[&str] = &["gemini-1.0-", "gemini-1.5-", "gemini-pro", "gemini-ultra"];
+/// Models that the service has shut down; their names begin so. Those of 2.0 ended on
+/// 2026-06-01, the previews when their successors came.
+const RETIRED: &[&str] = &[
+    "gemini-1.0-",
+    "gemini-1.5-",
+    "gemini-2.0-",
+    "gemini-3-pro-preview",
+    "gemini-3.1-flash-lite-preview",
+    "gemini-pro",
+    "gemini-ultra",
+];
 
-/// Models that are served in one location only, seen on 2026-08-30.
-const ONLY_IN: &[(&str, &str)] = &[("gemini-3.5-flash-lite", "global")];
+/// Models that are served in one location only: seen on 2026-08-30, and as its page says.
+const ONLY_IN: &[(&str, &str)] = &[("gemini-3.5-flash-lite", "global"), ("gemini-3-flash-preview", "global")];
 
 /// Models that make embeddings, which this emulator does not.
 const EMBEDDINGS: &[&str] = &["gemini-embedding-", "text-embedding-", "text-multilingual-embedding-"];
@@ -62,6 +71,10 @@ pub(super) fn check(models: &Models, model: &str, project: &str, location: &str)
             format!("This emulator makes no embeddings, which {name} would be for."),
         ));
     }
+    // These speak in sessions and answer no single request. The sentence is likely.
+    if publisher == "google" && bare.split('-').any(|word| word == "live") {
+        return invalid(format!("Model {name} is not supported for batch prediction."));
+    }
     let served = match (publisher, models) {
         ("google", Models::Only(names)) => names.iter().any(|known| known == bare || known == name),
         ("google", Models::Any) => {
@@ -97,7 +110,7 @@ mod tests {
     fn models_are_served_as_known() {
         for (model, location) in [
             ("publishers/google/models/gemini-2.5-flash", "us-central1"),
-            ("gemini-2.0-flash-001", "us-central1"),
+            ("gemini-2.5-flash-lite", "us-central1"),
             ("projects/p/locations/l/publishers/google/models/gemini-2.5-pro@1", "l"),
             ("projects/1/locations/us-central1/models/2@3", "us-central1"),
             ("publishers/anthropic/models/claude-sonnet-5", "us-east5"),
@@ -107,6 +120,9 @@ mod tests {
         }
         for (model, location) in [
             ("publishers/google/models/gemini-1.5-flash-002", "us-central1"),
+            ("publishers/google/models/gemini-2.0-flash-001", "us-central1"),
+            ("gemini-3-flash-preview", "us-central1"),
+            ("gemini-2.5-flash-live", "us-central1"),
             ("publishers/google/models/gemini-3.5-flash-lite", "us-central1"),
             ("publishers/google/models/bison", "us-central1"),
             ("publishers/google/models/gemini-embedding-001", "us-central1"),

@@ -31,8 +31,10 @@ impl Place {
 /// The types that the loader tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Type {
-    /// A string of digits only, which the loader takes for an integer.
+    /// A string that is a number, which the loader takes for one.
     Digits,
+    /// `"true"` or `"false"`, which the loader takes for a boolean.
+    Truth,
     Text,
     Number,
     Bool,
@@ -40,7 +42,7 @@ enum Type {
     Array,
 }
 
-const TYPES: [Type; 6] = [Type::Digits, Type::Text, Type::Number, Type::Bool, Type::Object, Type::Array];
+const TYPES: [Type; 7] = [Type::Digits, Type::Truth, Type::Text, Type::Number, Type::Bool, Type::Object, Type::Array];
 
 /// All that was seen at one path and below it.
 #[derive(Debug)]
@@ -77,8 +79,11 @@ impl Shape {
             View::Null => return Ok(()),
             View::Bool(_) => Type::Bool,
             View::Int(_) | View::Uint(_) | View::Float(_) => Type::Number,
-            View::Str(text) if digits(text).is_some() => Type::Digits,
-            View::Str(_) => Type::Text,
+            View::Str(text) => match retyped(text) {
+                Some(Node::Bool(_)) => Type::Truth,
+                Some(_) => Type::Digits,
+                None => Type::Text,
+            },
             View::Array(items) => {
                 let shape = self.items.get_or_insert_default();
                 for item in items {
@@ -164,11 +169,13 @@ impl Shape {
             .map(|(place, kind)| (*place, kind))
             .collect();
         seen.sort_by_key(|(place, _)| *place);
-        // Digits alone are integers, beside text they are text.
-        let text = seen.iter().any(|(_, kind)| *kind == Type::Text);
+        // Digits alone are numbers, beside text they are text; so with booleans.
+        let has = |kind: Type| seen.iter().any(|(_, other)| *other == kind);
+        let text = has(Type::Text) || (has(Type::Digits) && has(Type::Truth));
         let column = |kind: Type| match kind {
-            Type::Digits if text => Type::Text,
+            Type::Digits | Type::Truth if text => Type::Text,
             Type::Digits => Type::Number,
+            Type::Truth => Type::Bool,
             other => other,
         };
         if let Some((&(_, established), rest)) = seen.split_first()
@@ -187,20 +194,20 @@ impl Shape {
         }
     }
 
-    /// Whether the strings here all came as digits, so that they are now integers.
+    /// Whether the strings here all came as numbers or all as booleans, which they now are.
     fn is_retyped(&self) -> bool {
         let has = |kind: Type| self.seen[kind as usize] != Place::NONE;
-        has(Type::Digits) && !has(Type::Text) && !has(Type::Bool)
+        (has(Type::Digits) != has(Type::Truth)) && !has(Type::Text)
     }
 
-    /// Whether any string at or below this path is to become an integer.
+    /// Whether any string at or below this path is to become a number or a boolean.
     pub(crate) fn retypes_any(&self) -> bool {
         self.is_retyped()
             || self.fields.values().any(Shape::retypes_any)
             || self.items.as_ref().is_some_and(|items| items.retypes_any())
     }
 
-    /// Makes integers of the strings that the loader took for such.
+    /// Makes numbers and booleans of the strings that the loader took for such.
     pub(crate) fn retype(&self, tree: &mut Tree<'_>) {
         self.retype_at(&mut tree.nodes, 0);
     }
@@ -209,9 +216,9 @@ impl Shape {
         match &nodes[at] {
             Node::Str(text) => {
                 if self.is_retyped()
-                    && let Some(number) = digits(text)
+                    && let Some(scalar) = retyped(text)
                 {
-                    nodes[at] = Node::Int(number);
+                    nodes[at] = scalar;
                 }
             }
             Node::Array(end) => {
@@ -319,10 +326,24 @@ fn after(nodes: &[Node<'_>], at: usize) -> usize {
     }
 }
 
-/// The number that a string of digits stands for.
-fn digits(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+/// What the loader makes of a string that is a number or a boolean, where it stands alone.
+fn retyped(text: &str) -> Option<Node<'static>> {
+    match text {
+        "true" => return Some(Node::Bool(true)),
+        "false" => return Some(Node::Bool(false)),
+        _ => {}
+    }
+    // Rust's parser knows words as well: `inf` and `nan`.
+    let is_number = text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    if !is_number {
+        return None;
+    }
+    if let Ok(number) = text.parse() {
+        return Some(Node::Int(number));
+    }
+    let is_integer = !text.contains(['.', 'e', 'E']);
+    text.parse().ok().filter(|number: &f64| number.is_finite() && !is_integer).map(Node::Float)
 }
 
 /// What the loader says when a column of one type meets a value of another.
@@ -330,7 +351,7 @@ fn complaint(column: Type, value: Type, path: &str) -> String {
     let name = |kind| match kind {
         Type::Digits | Type::Number => "double",
         Type::Text => "string",
-        Type::Bool => "boolean",
+        Type::Bool | Type::Truth => "boolean",
         Type::Object | Type::Array => "record",
     };
     match (column, value) {
@@ -391,6 +412,8 @@ mod tests {
         let shape = shape_of(&rows);
         assert!(shape.retypes_any());
         assert_eq!(echo(&shape, rows[0]), r#"{"e":[1,2],"key":7,"labels":{"id":1,"team":"1"}}"#);
+        let rows = [r#"{"a":"true","b":"1.5","c":"1e3","d":"true"}"#, r#"{"a":"false","b":"2","c":null,"d":"1"}"#];
+        assert_eq!(echo(&shape_of(&rows), rows[0]), r#"{"a":true,"b":1.5,"c":1000,"d":"true"}"#);
         assert!(!shape_of(&[r#"{"key":"n7","x":"99999999999999999999","y":""}"#]).retypes_any());
     }
 
