@@ -136,6 +136,9 @@ fn what_lint_calls_an_error_is_refused() {
     settings().bind(|| assert_snapshot!("refusals", table));
 }
 
+/// A rule's code, name and variant; where it runs; its lines, model and location.
+type Case<'a> = (&'a str, &'a Service, Vec<u8>, Option<&'a str>, Option<&'a str>);
+
 /// The errors without an example, and further ways to make some of those that have one.
 #[test]
 fn beyond_the_examples() {
@@ -146,7 +149,7 @@ fn beyond_the_examples() {
     let labels: Vec<_> = (0..65).map(|number| format!(r#""l{number}":"a""#)).collect();
     let columns: Vec<_> = (0..10_001).map(|number| format!(r#""c{number}":1"#)).collect();
     let video = r#"{"fileData":{"fileUri":"gs://b/a.mp4","mimeType":"video/mp4"},"videoMetadata":{"fps":25}}"#;
-    let cases: Vec<(&str, &Service, Vec<u8>, Option<&str>, Option<&str>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("B002 not-utf8", &service, b"{\"key\":\"\xff\",\"request\":{\"contents\":[]}}".to_vec(), None, None),
         ("B009 line-too-long", &service, hi.replace("Hi", &"a".repeat(100 * 1024 * 1024)).into_bytes(), None, None),
         ("B103 retyped-text, a decimal", &service, hi.replace("Hi", "-1.5e3").into_bytes(), None, None),
