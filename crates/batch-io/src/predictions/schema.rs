@@ -13,6 +13,19 @@ use super::json::{self, Kind, Members};
 /// Deeper than this nothing is checked; the service refuses schemas far flatter.
 const DEEPEST: usize = 32;
 
+/// A schema that refers to itself can ask for any number of checks of one value; what is
+/// left after this many is taken as fulfilled.
+const MOST_CHECKS: usize = 100_000;
+
+/// The way from the root of an answer to the value that is being checked.
+#[derive(Debug, Default)]
+struct Walk {
+    steps: Vec<String>,
+    /// Grows with alternatives and references too, which lead to no other value.
+    depth: usize,
+    checks: usize,
+}
+
 /// A schema in either of the API's dialects: `responseSchema` (OpenAPI's, type names in
 /// either case, `nullable`, `propertyOrdering`) or `responseJsonSchema`.
 ///
@@ -107,9 +120,9 @@ impl Schema {
 
     /// Whether a JSON value is what the schema asks for.
     pub(super) fn check(&self, value: &RawValue) -> Result<(), Misfit> {
-        let mut path = Vec::new();
+        let mut path = Walk::default();
         self.fits(&self.root, value, &mut path).map_err(|what| Misfit {
-            pointer: path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect(),
+            pointer: path.steps.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect(),
             what,
         })
     }
@@ -125,10 +138,18 @@ impl Schema {
     }
 
     /// `Err` is what is wrong, and `path` then leads to where.
-    fn fits(&self, node: &Node, value: &RawValue, path: &mut Vec<String>) -> Result<(), String> {
-        if DEEPEST < path.len() {
+    fn fits(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
+        if DEEPEST < path.depth || MOST_CHECKS < path.checks {
             return Ok(());
         }
+        path.depth += 1;
+        path.checks += 1;
+        let result = self.fits_node(node, value, path);
+        path.depth -= 1;
+        result
+    }
+
+    fn fits_node(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
         // What cannot be resolved allows anything.
         let Some(node) = self.resolve(node, 0) else { return Ok(()) };
         let kind = Kind::of(value);
@@ -145,13 +166,13 @@ impl Schema {
         for all in &node.all_of {
             self.fits(all, value, path)?;
         }
-        let depth = path.len();
+        let depth = path.steps.len();
         let mut first = None;
         for any in &node.any_of {
             match self.fits(any, value, path) {
                 Ok(()) => return Ok(()),
                 Err(what) => {
-                    path.truncate(depth);
+                    path.steps.truncate(depth);
                     first.get_or_insert(what);
                 }
             }
@@ -163,20 +184,20 @@ impl Schema {
         }
     }
 
-    fn fits_array(&self, node: &Node, value: &RawValue, path: &mut Vec<String>) -> Result<(), String> {
+    fn fits_array(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
         let elements = json::elements(value);
         node.counts.check(elements.len(), "element", "elements")?;
         if let Some(items) = &node.items {
             for (place, element) in elements.into_iter().enumerate() {
-                path.push(place.to_string());
+                path.steps.push(place.to_string());
                 self.fits(items, element, path)?;
-                path.pop();
+                path.steps.pop();
             }
         }
         Ok(())
     }
 
-    fn fits_object(&self, node: &Node, value: &RawValue, path: &mut Vec<String>) -> Result<(), String> {
+    fn fits_object(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
         let members = Members::of(value);
         node.members.check(members.0.len(), "field", "fields")?;
         if let Some(missing) = node.required.iter().find(|name| members.iter().all(|(member, _)| member != *name)) {
@@ -190,9 +211,9 @@ impl Schema {
                 }
                 continue;
             };
-            path.push(name.to_owned());
+            path.steps.push(name.to_owned());
             self.fits(schema, value, path)?;
-            path.pop();
+            path.steps.pop();
         }
         Ok(())
     }
@@ -423,6 +444,11 @@ mod tests {
             (r#"{"anyOf":[{"type":"STRING"},{"type":"INTEGER"}]}"#, "[]", " fits none of the alternatives"),
             (r##"{"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}"##, "1", " is 1 and should be a string"),
             (r##"{"$ref":"#/$defs/x","$defs":{"x":{"$ref":"#/$defs/x"}}}"##, "1", "fits"),
+            (
+                r##"{"$ref":"#/$defs/x","$defs":{"x":{"allOf":[{"$ref":"#/$defs/x"},{"$ref":"#/$defs/x"}]}}}"##,
+                "1",
+                "fits",
+            ),
             (r#"{"const":"x"}"#, r#""y""#, " is \"y\", which is not among the 1 allowed values"),
             (r#"{"type":"TYPE_UNSPECIFIED"}"#, "1", "fits"),
             (r#"true"#, "1", "fits"),
