@@ -1,7 +1,7 @@
 //! What came of a run: `report.json`, version 1.
 
 use batch_eval::Metrics;
-use batch_io::{JoinSummary, Outcome, ProblemKind};
+use batch_io::{JoinSummary, Outcome};
 use batch_model::{CompletionStats, JobName, JobState, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,10 +45,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether a prediction file ends in the middle of a line.
+    /// Whether a prediction file has lines that could not be read: it ends in the middle of one, or was damaged
+    /// on its way. What they said is lost.
     #[must_use]
-    pub fn has_cut_file(&self) -> bool {
-        self.join.problems.first.iter().any(|problem| problem.kind == ProblemKind::Cut)
+    pub fn has_unreadable_lines(&self) -> bool {
+        0 < self.join.problems.count
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use batch_io::{JoinSummary, PredictionFile, ProblemKind};
+use batch_io::{JoinSummary, PredictionFile};
 use batch_pipeline::{Accounting, Spec, join_of};
 use serde_json::json;
 
@@ -39,8 +39,8 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     output.finish()?;
     tell(args, &summary, terminal)?;
     let unanswered = Accounting::of(&summary).unanswered();
-    let is_cut = summary.problems.first.iter().any(|problem| problem.kind == ProblemKind::Cut);
-    Ok(if args.max_failed < unanswered || is_cut { Exit::No } else { Exit::Done })
+    let is_damaged = 0 < summary.problems.count;
+    Ok(if args.max_failed < unanswered || is_damaged { Exit::No } else { Exit::Done })
 }
 
 /// The summary: talk for people, data for programs.

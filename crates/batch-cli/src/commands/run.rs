@@ -170,9 +170,9 @@ impl Thresholds {
 
     fn judge(&self, report: &batch_pipeline::Report, terminal: &Terminal) -> Result<Exit> {
         let unanswered = report.accounting.unanswered();
-        let mut passed = unanswered <= self.max_failed && !report.has_cut_file();
-        if report.has_cut_file() {
-            terminal.say("a prediction file ends in the middle of a line");
+        let mut passed = unanswered <= self.max_failed && !report.has_unreadable_lines();
+        if report.has_unreadable_lines() {
+            terminal.say("the prediction files have lines that could not be read");
         }
         if self.max_failed < unanswered {
             let records = count(unanswered, "record");

@@ -191,7 +191,7 @@ impl<R: Read> PredictionLines<R> {
         let held = self.end - self.start;
         if KEPT < self.buffer.len() && held < CHUNK {
             self.buffer = self.buffer[self.start..self.end].to_vec();
-        } else {
+        } else if 0 < self.start {
             self.buffer.copy_within(self.start..self.end, 0);
         }
         (self.start, self.end) = (0, held);

@@ -399,8 +399,12 @@ fn as_json(text: &str) -> String {
 /// The inside of a Markdown code fence, where the whole text is one.
 fn unfenced(text: &str) -> Option<&str> {
     let inside = text.trim().strip_prefix("```")?.strip_suffix("```")?;
-    // What stands on the fence's own line is the language.
-    let (language, body) = inside.split_once('\n')?;
+    // What stands on the fence's own line is the language; a fence of one line may name it too.
+    let Some((language, body)) = inside.split_once('\n') else {
+        let inside = inside.trim();
+        let named = inside.strip_prefix("json").filter(|rest| !rest.starts_with(char::is_alphanumeric));
+        return Some(named.unwrap_or(inside).trim());
+    };
     language.trim().chars().all(char::is_alphanumeric).then_some(body.trim())
 }
 
@@ -429,4 +433,19 @@ fn locate_fields(object: &str) -> Vec<(String, Range<usize>)> {
             (name.into_owned(), start..start + value.get().len())
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unfenced;
+
+    #[test]
+    fn a_fence_of_one_line_or_of_several() {
+        assert_eq!(unfenced("```json\n{\"a\":1}\n```"), Some("{\"a\":1}"));
+        assert_eq!(unfenced("```json {\"a\":1}```"), Some("{\"a\":1}"));
+        assert_eq!(unfenced(" ```sport``` "), Some("sport"));
+        assert_eq!(unfenced("```jsonl```"), Some("jsonl"));
+        assert_eq!(unfenced("sport"), None);
+        assert_eq!(unfenced("```two words\nsport```"), None);
+    }
 }
