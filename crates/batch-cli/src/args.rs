@@ -222,8 +222,8 @@ pub(crate) struct JoinArgs {
     pub(crate) field_prefix: Option<String>,
 
     /// How many records may have no answer before the exit code is 1.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) max_failed: u64,
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failed: Option<u64>,
 
     /// How the summary is written: text on standard error, or JSON on standard output.
     #[arg(long, value_enum, default_value = "text")]

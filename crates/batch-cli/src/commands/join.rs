@@ -39,8 +39,10 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     output.finish()?;
     tell(args, &summary, terminal)?;
     let unanswered = Accounting::of(&summary).unanswered();
+    let of_spec = spec.evaluate.as_ref().and_then(|evaluate| evaluate.max_failed);
+    let max_failed = args.max_failed.or(of_spec).unwrap_or(0);
     let is_damaged = 0 < summary.problems.count;
-    Ok(if args.max_failed < unanswered || is_damaged { Exit::No } else { Exit::Done })
+    Ok(if max_failed < unanswered || is_damaged { Exit::No } else { Exit::Done })
 }
 
 /// The summary: talk for people, data for programs.
