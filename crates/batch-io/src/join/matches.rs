@@ -1,5 +1,6 @@
 //! Which prediction is whose, where the key alone does not tell.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
@@ -71,6 +72,8 @@ impl Matches {
     pub(super) fn by_key<R: Read>(pass: &mut Pass<'_, R>, predictions: &mut Predictions) -> Result<Self> {
         let mut matches = Self::default();
         let mut claims: Vec<Claim> = Vec::new();
+        // Records that have a prediction, and the retyped spelling of their key.
+        let mut others: Vec<Claim> = Vec::new();
         while pass.read()? {
             let (record, key) = (pass.record(), pass.key());
             let number = number(record.index())?;
@@ -79,6 +82,8 @@ impl Matches {
                 state = State::Skipped;
             } else if let Some(found) = predictions.by_key(key)? {
                 (entry, state) = (found, State::Found(Way::Key));
+                let group = Hash96::retyped(key).map(|hash| predictions.group(hash)).unwrap_or_default();
+                others.extend((!group.is_empty()).then_some((group.start, number)));
             } else if let Some(hash) = Hash96::retyped(key) {
                 let group = predictions.group(hash);
                 claims.extend((!group.is_empty()).then_some((group.start, number)));
@@ -86,8 +91,25 @@ impl Matches {
             matches.entries.push(entry);
             matches.states.push(state);
         }
+        let claimed: HashSet<EntryId> = claims.iter().map(|(first, _)| *first).collect();
+        others.retain(|(first, _)| !claimed.contains(first));
         matches.settle(claims, Way::Key, |first| predictions.choose(&predictions.group_of(first)))?;
+        matches.merge(others, predictions)?;
         Ok(matches)
+    }
+
+    /// Gives predictions under a retyped key to the record that has one under the key as it is, where no
+    /// other record can be meant: a job of digits alone, such as a retry, retypes what another job left.
+    fn merge(&mut self, mut others: Vec<Claim>, predictions: &mut Predictions) -> Result<()> {
+        others.sort_unstable();
+        for claims in others.chunk_by(|one, other| one.0 == other.0) {
+            if let &[(first, record)] = claims {
+                let group = predictions.group_of(first);
+                let entry = &mut self.entries[record as usize];
+                *entry = predictions.choose_beside(*entry, &group)?;
+            }
+        }
+        Ok(())
     }
 
     /// The second way: by a label of the echoed request, among what is left.

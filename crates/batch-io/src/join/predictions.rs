@@ -81,6 +81,25 @@ impl Predictions {
         Ok(chosen)
     }
 
+    /// The one that counts of a prediction that is taken already and of a group that is not: the first that
+    /// is answered, or else the first. All are taken.
+    pub(super) fn choose_beside(&mut self, taken: EntryId, group: &[EntryId]) -> Result<EntryId> {
+        let mut all: Vec<EntryId> = group.iter().copied().chain([taken]).collect();
+        all.sort_unstable_by_key(|&entry| self.index.entry(entry).place());
+        let mut chosen = all[0];
+        for entry in all {
+            if self.is_answered(entry)? {
+                chosen = entry;
+                break;
+            }
+        }
+        self.duplicates += group.len() as u64;
+        for &entry in group {
+            self.take(entry);
+        }
+        Ok(chosen)
+    }
+
     fn take(&mut self, entry: EntryId) {
         self.index.take(entry);
         self.taken += 1;

@@ -165,6 +165,19 @@ fn a_record_whose_exact_key_is_there_makes_no_other_ambiguous() {
 }
 
 #[test]
+fn a_key_that_came_back_in_two_spellings_is_one_key() {
+    // A job of many keys leaves them texts; one of all-digit keys, a retry, makes numbers of them.
+    let failed = r#"{"key":"7","request":{},"status":"Bad Request: {}","response":{}}"#.to_owned() + "\n";
+    let folder = Folder::new(&[("input.csv", "id\n7\nx\n"), ("first", &failed), ("retry", &answer("7", "number"))]);
+    let join = || KeySpec::Column("id".into());
+    for files in [["first", "retry"], ["retry", "first"]] {
+        let (csv, summary) = run(folder.join(&files).key(join())).unwrap();
+        assert_eq!(answers(&csv), ["7 answered number", "x missing "], "{files:?}");
+        assert_eq!((summary.duplicates, summary.unmatched.count), (1, 0), "{files:?}");
+    }
+}
+
+#[test]
 fn other_programs_names_for_the_key_are_known_or_can_be_told() {
     let predictions = answer("\"r0\"", "as id").replace("\"key\"", "\"id\"")
         + &answer("\"r1\"", "as custom_id").replace("\"key\"", "\"custom_id\"");
