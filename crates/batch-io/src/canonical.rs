@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_128;
 
-use crate::predictions::json::{self, Text};
+use crate::json::{self, Text};
 
 /// A request in the form that it and its echo have in common.
 ///

@@ -45,6 +45,7 @@
 mod canonical;
 mod error;
 mod join;
+mod json;
 mod key;
 mod lint;
 mod outcome;

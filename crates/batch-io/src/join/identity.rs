@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use twox_hash::XxHash3_128;
 
 use crate::canonical::canonical_number;
-use crate::predictions::json::{self, Kind};
+use crate::json::{self, Kind};
 
 /// A hash of 96 bits, which makes an entry of the index 24 bytes. That two different keys
 /// of a million are taken for one has a probability of 10⁻¹⁷.

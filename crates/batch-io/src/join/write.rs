@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::columns::Layout;
 use super::row::JoinedRow;
-use crate::predictions::json::{self, Kind};
+use crate::json::{self, Kind};
 use crate::table::{Columns, TableFormat, ValueType};
 
 /// Gathered before it is written.

@@ -5,11 +5,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::format::{AnswerFormat, Formats};
-use super::json;
 use super::lines::Line;
 use super::problem::Problem;
 use super::response::Response;
 use super::usage::Usage;
+use crate::json;
 use crate::outcome::{Cause, Outcome};
 
 /// Everything that one prediction line says, and what was made of it.

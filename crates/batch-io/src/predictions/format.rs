@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Members, Text};
 use super::schema::Schema;
+use crate::json::{self, Members, Text};
 
 /// What form of answer a request asked for: free text, one of a list of values, or JSON,
 /// perhaps of a schema.

@@ -2,7 +2,6 @@
 
 mod explain;
 mod format;
-pub(crate) mod json;
 mod lines;
 mod prediction;
 mod problem;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Kind, Text};
+use crate::json::{self, Kind, Text};
 
 /// One prediction as the service wrote it: a view of the line that borrows from it and
 /// keeps every value raw.

@@ -6,12 +6,12 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use super::format::{AnswerFormat, FormatKind};
-use super::json::{self, Kind, Members};
 use super::prediction::Prediction;
 use super::response::{Candidate, Part, Response};
 use super::schema::quote;
 use super::status::Status;
 use super::usage::Usage;
+use crate::json::{self, Kind, Members};
 use crate::outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated};
 
 /// What one prediction says.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Kind, Members, Text};
 use super::usage::Usage;
+use crate::json::{self, Kind, Members, Text};
 
 /// The first candidate of a response and what stands beside it.
 #[derive(Clone, Debug, Default)]
@@ -241,7 +241,8 @@ fn block_reason_name(number: i64) -> Option<&'static str> {
 /// rest is read.
 mod forgiving {
     use super::{Candidate, Cow, Kind, Members, Part, RawValue, Response, Usage};
-    use super::{block_reason_name, finish_reason_name, json};
+    use super::{block_reason_name, finish_reason_name};
+    use crate::json;
 
     pub(super) fn response(response: &RawValue) -> Response<'_> {
         let members = Members::of(response);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
-use super::json::{self, Kind, Members};
+use crate::json::{self, Kind, Members};
 
 /// Deeper than this nothing is checked; the service refuses schemas far flatter.
 const DEEPEST: usize = 32;

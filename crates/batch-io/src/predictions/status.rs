@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Kind, Members};
+use crate::json::{self, Kind, Members};
 
 /// The service's own account of a failed request.
 ///

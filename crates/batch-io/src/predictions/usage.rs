@@ -7,7 +7,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::json::{self, Members};
+use crate::json::{self, Members};
 
 /// The token counts of one response (`usageMetadata`). A count that the service left out
 /// is `None`; it leaves out zeros.

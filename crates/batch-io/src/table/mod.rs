@@ -14,10 +14,11 @@ use memchr::{memchr, memchr_iter};
 pub(crate) use columns::BadName;
 pub use columns::Columns;
 pub use format::TableFormat;
-pub(crate) use jsonl::{Members, push_value};
+pub(crate) use jsonl::push_value;
 pub use record::{Record, ValueType};
 
 use crate::error::{Error, ErrorKind, Position, Result};
+use crate::json::Members;
 use buffer::Buffer;
 use csv::{Fault, Fields, Split, Splitter};
 

@@ -8,7 +8,8 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use serde_json::value::RawValue;
 
-use crate::table::{Columns, Members, Record, ValueType, push_value};
+use crate::json::Members;
+use crate::table::{Columns, Record, ValueType, push_value};
 
 /// One record with its key, to be rendered by any number of templates.
 #[derive(Debug)]
