@@ -7,7 +7,7 @@
 //! use batch_api::VertexJobs;
 //! use batch_backend::{JobService, ListJobs};
 //! use batch_http::{Credentials, Endpoints, HttpClient, HttpConfig};
-//! use batch_model::{BatchPredictionJob, InputConfig, JobName, OutputConfig};
+//! use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState, OutputConfig};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // A local stand-in for Google Cloud; for the real one take `Endpoints::default()` and
@@ -29,7 +29,8 @@
 //! );
 //! let job = jobs.create(&job).await?;
 //! let name: JobName = job.name.unwrap().parse()?;
-//! println!("{} is {}", batch_api::console_url(&name), jobs.get(&name).await?.state);
+//! assert!(batch_api::console_url(&name).contains(name.id()));
+//! assert_ne!(jobs.get(&name).await?.state, JobState::Unspecified);
 //!
 //! let page = jobs.list(&ListJobs { filter: "display_name=\"news\"".to_owned(), ..ListJobs::default() }).await?;
 //! assert_eq!(page.jobs.len(), 1);

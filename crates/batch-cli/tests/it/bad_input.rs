@@ -4,6 +4,18 @@ use insta::assert_snapshot;
 
 use crate::context::{Context, settings};
 
+/// Where on Google Cloud a run would be.
+const THERE: [&str; 8] = [
+    "--project",
+    "p",
+    "--location",
+    "us-central1",
+    "--set",
+    "target.input=gs://b/in",
+    "--set",
+    "target.output=gs://b/out",
+];
+
 /// What `build` says of a table.
 fn build(table: &[u8], more: &[&str]) -> String {
     let context = Context::new();
@@ -84,16 +96,6 @@ fn a_run_that_cannot_begin() {
         assert!(!context.exists(".batch"), "a run was begun");
         ran.stderr
     };
-    let there = [
-        "--project",
-        "p",
-        "--location",
-        "us-central1",
-        "--set",
-        "target.input=gs://b/in",
-        "--set",
-        "target.output=gs://b/out",
-    ];
     settings().bind(|| {
         assert_snapshot!("no_project", says(&[]));
         assert_snapshot!("bad_location", says(&["--project", "p", "--location", "US"]));
@@ -112,13 +114,13 @@ fn a_run_that_cannot_begin() {
         );
         assert_snapshot!(
             "mixed_endpoints",
-            says(&[&there[..], &["--set", "endpoints.storage=http://127.0.0.1:9"]].concat())
+            says(&[&THERE[..], &["--set", "endpoints.storage=http://127.0.0.1:9"]].concat())
         );
         assert_snapshot!(
             "token_over_plain_http",
             says(
                 &[
-                    &there[..],
+                    &THERE[..],
                     &["--set", "endpoints.storage=http://example.com", "--set", "endpoints.vertex=http://example.com"]
                 ]
                 .concat()
@@ -138,18 +140,7 @@ fn no_credentials() {
         "batch.toml",
         "version = 1\n[input]\npath = 'in.csv'\n[request]\nmodel = 'gemini-2.5-flash'\nprompt = '{{ text }}'\n",
     );
-    let args = [
-        "run",
-        "batch.toml",
-        "--project",
-        "p",
-        "--location",
-        "us-central1",
-        "--set",
-        "target.input=gs://b/in",
-        "--set",
-        "target.output=gs://b/out",
-    ];
+    let args = [&["run", "batch.toml"], &THERE[..]].concat();
     // A machine of nobody's: no home, no metadata server, no gcloud.
     let output = context.command(&args).env("NO_GCE_CHECK", "true").env("HOME", context.path("home")).output().unwrap();
     let ran = context.ran(&output).expect(2);
