@@ -27,6 +27,11 @@ const RULES: &[Rule] = &[
         never: &["clap", "google-cloud-storage", "aws-lc-sys", "openssl-sys"],
     },
     Rule {
+        name: "batch-bq",
+        may: &["batch-backend", "batch-http", "batch-io", "batch-model"],
+        never: &["clap", "google-cloud-storage", "aws-lc-sys", "openssl-sys"],
+    },
+    Rule {
         name: "batch-gcs",
         may: &["batch-backend", "batch-http", "batch-model"],
         never: &["clap", "aws-lc-sys", "openssl-sys"],
@@ -47,6 +52,7 @@ const RULES: &[Rule] = &[
         may: &[
             "batch-api",
             "batch-backend",
+            "batch-bq",
             "batch-emulator",
             "batch-eval",
             "batch-gcs",
