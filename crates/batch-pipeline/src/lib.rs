@@ -56,6 +56,7 @@
 mod backends;
 mod clock;
 mod collect;
+mod cut;
 mod error;
 mod evaluate;
 mod event;
@@ -75,6 +76,7 @@ mod wait;
 
 pub use backends::{Backends, Context};
 pub use clock::{Clock, system};
+pub use cut::CutShard;
 pub use error::{Error, Kind, Place, Result};
 pub use event::{Event, Events};
 pub use join::{answer_format, join_of};

@@ -11,10 +11,10 @@ use batch_backend::{Columns, RequestSink};
 use batch_io::{KeySpec, RequestLines, RequestTemplate, Table};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
-use twox_hash::XxHash3_128;
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Result, RunDir, Spec,
+    Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec,
+    cut::Cutter,
     request::request_spec,
     state::{Shard, StagedState},
 };
@@ -31,17 +31,7 @@ enum Piece {
     /// Bytes of its request lines.
     Bytes { bytes: Bytes, records: u64 },
     /// It has ended.
-    End(Built),
-}
-
-/// A shard as it was built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Built {
-    index: usize,
-    first: u64,
-    records: u64,
-    bytes: u64,
-    digest: String,
+    End(CutShard),
 }
 
 /// Sees to it that every shard of the input lies where the service reads it.
@@ -136,7 +126,7 @@ async fn receive(
                     let staged = StagedState::new(name, &staged);
                     let event = run.update(|state| {
                         let attempts = Vec::new();
-                        let Built { index, first, records, bytes, digest } = built;
+                        let CutShard { index, first, records, bytes, digest } = built;
                         let shard = Shard { index, first, records, bytes, digest, staged, attempts };
                         let event = staged_event(&shard, false);
                         if let Some(place) = state.shards.get_mut(index) {
@@ -175,9 +165,9 @@ fn pass_through(spec: &Spec) -> Vec<batch_backend::Column> {
     spec.request.columns.iter().map(column).collect()
 }
 
-fn built_of(shard: &Shard) -> Built {
+fn built_of(shard: &Shard) -> CutShard {
     let Shard { index, first, records, bytes, .. } = *shard;
-    Built { index, first, records, bytes, digest: shard.digest.clone() }
+    CutShard { index, first, records, bytes, digest: shard.digest.clone() }
 }
 
 /// Why the builder stopped before the end.
@@ -199,7 +189,7 @@ struct Builder {
     input: PathBuf,
     spec: Spec,
     /// The shards of an earlier process, and whether they are to be built again.
-    known: Vec<(Built, bool)>,
+    known: Vec<(CutShard, bool)>,
     /// Whether `known` are all there are.
     complete: bool,
     pieces: mpsc::Sender<Piece>,
@@ -224,14 +214,16 @@ impl Builder {
                 let hint = format!("shorten it, or raise limits.bytes (now {})", limits.bytes);
                 return Err(Halt::Failed(Error::new(Kind::Input, message).with_hint(hint)));
             }
-            if cut.open.is_some() && (limits.requests <= cut.records || limits.bytes < cut.bytes + length) {
-                cut.end()?;
+            if let Some(ended) = cut.cutter.before(length) {
+                cut.end(ended)?;
             }
             cut.add(index, &line)?;
             line.clear();
         }
-        cut.end()?;
-        if self.complete && cut.index != self.known.len() {
+        if let Some(ended) = cut.cutter.end() {
+            cut.end(ended)?;
+        }
+        if self.complete && cut.cutter.index() != self.known.len() {
             return Err(cut.changed());
         }
         Ok(())
@@ -255,41 +247,35 @@ pub fn key_spec(spec: &Spec) -> KeySpec {
     spec.input.key.clone().map_or(KeySpec::Index, KeySpec::Column)
 }
 
-/// The shard that is being built.
+/// The shard that is being built, on its way to the store.
 struct Cut<'a> {
     builder: &'a Builder,
-    index: usize,
+    cutter: Cutter,
     /// Whether the shard's bytes are sent, once one is begun.
     open: Option<bool>,
-    first: u64,
-    records: u64,
-    bytes: u64,
-    hasher: XxHash3_128,
     piece: BytesMut,
     of_piece: u64,
 }
 
 impl<'a> Cut<'a> {
     fn new(builder: &'a Builder) -> Self {
-        let (hasher, piece) = (XxHash3_128::with_seed(0), BytesMut::with_capacity(PIECE));
-        Self { builder, index: 0, open: None, first: 0, records: 0, bytes: 0, hasher, piece, of_piece: 0 }
+        let cutter = Cutter::new(&builder.spec.limits);
+        Self { builder, cutter, open: None, piece: BytesMut::with_capacity(PIECE), of_piece: 0 }
     }
 
     fn add(&mut self, record: u64, line: &[u8]) -> Result<(), Halt> {
         let sends = match self.open {
             Some(sends) => sends,
             None => {
-                let sends = self.builder.known.get(self.index).is_none_or(|(_, found)| !found);
-                self.first = record;
+                let index = self.cutter.index();
+                let sends = self.builder.known.get(index).is_none_or(|(_, found)| !found);
                 if sends {
-                    self.send(Piece::Begin(self.index))?;
+                    self.send(Piece::Begin(index))?;
                 }
                 *self.open.insert(sends)
             }
         };
-        self.hasher.write(line);
-        self.records += 1;
-        self.bytes += line.len() as u64;
+        self.cutter.add(record, line);
         if sends {
             self.piece.extend_from_slice(line);
             self.of_piece += 1;
@@ -307,20 +293,14 @@ impl<'a> Cut<'a> {
         if bytes.is_empty() { Ok(()) } else { self.send(Piece::Bytes { bytes, records }) }
     }
 
-    fn end(&mut self) -> Result<(), Halt> {
-        let Some(sends) = self.open.take() else { return Ok(()) };
-        let hasher = std::mem::replace(&mut self.hasher, XxHash3_128::with_seed(0));
-        let digest = format!("{:032x}", hasher.finish_128());
-        let built = Built { index: self.index, first: self.first, records: self.records, bytes: self.bytes, digest };
-        if self.builder.known.get(self.index).is_some_and(|(known, _)| *known != built) {
+    fn end(&mut self, built: CutShard) -> Result<(), Halt> {
+        if self.builder.known.get(built.index).is_some_and(|(known, _)| *known != built) {
             return Err(self.changed());
         }
-        if sends {
+        if self.open.take() == Some(true) {
             self.flush()?;
             self.send(Piece::End(built))?;
         }
-        self.index += 1;
-        (self.records, self.bytes) = (0, 0);
         Ok(())
     }
 
