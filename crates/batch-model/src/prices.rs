@@ -58,8 +58,30 @@ pub fn all() -> &'static [Price] {
     &DATA.prices
 }
 
+/// The tokens of one answer, as they are counted: what is absent is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UsageCounts {
+    /// The prompt, with what a cache gave and with sound.
+    pub prompt: u64,
+    /// The prompt: what a cache gave, with sound.
+    pub cached: u64,
+    /// The prompt: sound, with what a cache gave.
+    pub audio: u64,
+    /// The prompt: sound that a cache gave.
+    pub cached_audio: u64,
+    /// What tools added to the prompt.
+    pub tool_use: u64,
+    /// The answer, with pictures, sound and video.
+    pub candidates: u64,
+    /// The answer: pictures, sound and video.
+    pub media: u64,
+    /// Thoughts.
+    pub thoughts: u64,
+}
+
 /// The tokens of many answers, kept apart as they are priced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct UsageTotals {
     /// Of requests with prompts up to [`LONG_PROMPT_TOKENS`].
@@ -69,7 +91,8 @@ pub struct UsageTotals {
 }
 
 /// Tokens that have one price each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct TokenTotals {
     /// Prompts: text, pictures, video and documents, not out of a cache.
@@ -82,8 +105,10 @@ pub struct TokenTotals {
     pub cached_audio_input: u64,
     /// What tools added to prompts.
     pub tool_use: u64,
-    /// Answers as text, and thoughts.
+    /// Answers as text.
     pub output: u64,
+    /// Thoughts, which are paid as output.
+    pub thinking: u64,
     /// Answers as pictures, sound or video.
     pub media_output: u64,
 }
@@ -92,25 +117,43 @@ impl UsageTotals {
     /// Adds the tokens of one answer.
     pub fn add(&mut self, usage: &UsageMetadata) {
         let count = |tokens: Option<i64>| u64::try_from(tokens.unwrap_or(0)).unwrap_or(0);
-        let prompt = count(usage.prompt_token_count);
-        let cached = count(usage.cached_content_token_count);
-        let audio = tokens_of(&usage.prompt_tokens_details, |modality| *modality == Modality::Audio);
-        let cached_audio = tokens_of(&usage.cache_tokens_details, |modality| *modality == Modality::Audio);
-        let candidates = count(usage.candidates_token_count);
-        let media = tokens_of(&usage.candidates_tokens_details, |modality| {
-            !matches!(modality, Modality::Text | Modality::Unspecified)
-        });
-        let audio_input = audio.saturating_sub(cached_audio);
-        let tokens = TokenTotals {
-            input: prompt.saturating_sub(cached).saturating_sub(audio_input),
-            audio_input,
-            cached_input: cached.saturating_sub(cached_audio),
-            cached_audio_input: cached_audio,
+        let is_audio = |modality: &Modality| *modality == Modality::Audio;
+        let is_media = |modality: &Modality| !matches!(modality, Modality::Text | Modality::Unspecified);
+        self.add_counts(&UsageCounts {
+            prompt: count(usage.prompt_token_count),
+            cached: count(usage.cached_content_token_count),
+            audio: tokens_of(&usage.prompt_tokens_details, is_audio),
+            cached_audio: tokens_of(&usage.cache_tokens_details, is_audio),
             tool_use: count(usage.tool_use_prompt_token_count),
-            output: candidates.saturating_sub(media) + count(usage.thoughts_token_count),
-            media_output: media,
+            candidates: count(usage.candidates_token_count),
+            media: tokens_of(&usage.candidates_tokens_details, is_media),
+            thoughts: count(usage.thoughts_token_count),
+        });
+    }
+
+    /// Adds the tokens of one answer, however they were counted. Which prompts are long is decided
+    /// by each prompt alone.
+    pub fn add_counts(&mut self, counts: &UsageCounts) {
+        let audio_input = counts.audio.saturating_sub(counts.cached_audio);
+        let tokens = TokenTotals {
+            input: counts.prompt.saturating_sub(counts.cached).saturating_sub(audio_input),
+            audio_input,
+            cached_input: counts.cached.saturating_sub(counts.cached_audio),
+            cached_audio_input: counts.cached_audio,
+            tool_use: counts.tool_use,
+            output: counts.candidates.saturating_sub(counts.media),
+            thinking: counts.thoughts,
+            media_output: counts.media,
         };
-        if LONG_PROMPT_TOKENS < prompt { self.long += tokens } else { self.base += tokens }
+        if LONG_PROMPT_TOKENS < counts.prompt { self.long += tokens } else { self.base += tokens }
+    }
+
+    /// All of it, whatever the length of the prompts.
+    #[must_use]
+    pub fn all(&self) -> TokenTotals {
+        let mut all = self.base;
+        all += self.long;
+        all
     }
 }
 
@@ -127,6 +170,7 @@ impl AddAssign for TokenTotals {
         self.cached_audio_input += other.cached_audio_input;
         self.tool_use += other.tool_use;
         self.output += other.output;
+        self.thinking += other.thinking;
         self.media_output += other.media_output;
     }
 }
@@ -138,8 +182,22 @@ impl AddAssign for UsageTotals {
     }
 }
 
-/// What a batch cost, in USD. A part is `None` where it has tokens whose price is not known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+impl TokenTotals {
+    /// Every token that is paid as input, at whatever rate.
+    #[must_use]
+    pub fn prompts(&self) -> u64 {
+        self.input + self.audio_input + self.cached_input + self.cached_audio_input + self.tool_use
+    }
+
+    /// Every token that is paid as output: answers and thoughts.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.output + self.thinking + self.media_output
+    }
+}
+
+/// What tokens cost, in USD. A part is `None` where it has tokens whose price is not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Cost {
     /// Prompts, without what a cache gave.
@@ -148,21 +206,23 @@ pub struct Cost {
     pub cached_input: Option<f64>,
     /// What tools added to prompts. No list has its price.
     pub tool_use: Option<f64>,
-    /// Answers and thoughts.
+    /// Answers.
     pub output: Option<f64>,
+    /// Thoughts, at the price of answers.
+    pub thinking: Option<f64>,
 }
 
 impl Cost {
     /// All of it; `None` where a part is not known.
     #[must_use]
     pub fn total(&self) -> Option<f64> {
-        Some(self.input? + self.cached_input? + self.tool_use? + self.output?)
+        Some(self.input? + self.cached_input? + self.tool_use? + self.output? + self.thinking?)
     }
 
     /// The parts that are known: the least that it cost.
     #[must_use]
     pub fn at_least(&self) -> f64 {
-        [self.input, self.cached_input, self.tool_use, self.output].into_iter().flatten().sum()
+        [self.input, self.cached_input, self.tool_use, self.output, self.thinking].into_iter().flatten().sum()
     }
 }
 
@@ -183,22 +243,58 @@ impl Cost {
 /// ```
 #[must_use]
 pub fn cost(price: &Price, totals: &UsageTotals) -> Cost {
-    let base = tier_cost(&price.base, &totals.base);
-    let long = tier_cost(price.long.as_ref().unwrap_or(&price.base), &totals.long);
+    cost_at(price, totals, Rates::in_a_batch)
+}
+
+/// What the same tokens cost one request at a time, without a batch: what a cache gave costs the same.
+///
+/// ```
+/// use batch_model::prices::{UsageCounts, UsageTotals, find, online_cost};
+///
+/// let mut totals = UsageTotals::default();
+/// totals.add_counts(&UsageCounts { prompt: 1_000_000, candidates: 100_000, ..UsageCounts::default() });
+/// let price = find(&"gemini-3.8-flash".parse()?).unwrap();
+/// assert_eq!(online_cost(price, &totals).total(), Some(0.75 + 0.375));
+/// # Ok::<(), batch_model::ParseError>(())
+/// ```
+#[must_use]
+pub fn online_cost(price: &Price, totals: &UsageTotals) -> Cost {
+    cost_at(price, totals, Rates::one_at_a_time)
+}
+
+/// The rates of input, sound and output.
+type Paid = (Option<f64>, Option<f64>, Option<f64>);
+
+impl Rates {
+    fn in_a_batch(&self) -> Paid {
+        (self.batch_input, self.batch_audio_input, self.batch_output)
+    }
+
+    fn one_at_a_time(&self) -> Paid {
+        (self.input, self.audio_input, self.output)
+    }
+}
+
+fn cost_at(price: &Price, totals: &UsageTotals, paid: fn(&Rates) -> Paid) -> Cost {
+    let base = tier_cost(&price.base, paid, &totals.base);
+    let long = tier_cost(price.long.as_ref().unwrap_or(&price.base), paid, &totals.long);
     Cost {
         input: sum(base.input, long.input),
         cached_input: sum(base.cached_input, long.cached_input),
         tool_use: sum(base.tool_use, long.tool_use),
         output: sum(base.output, long.output),
+        thinking: sum(base.thinking, long.thinking),
     }
 }
 
-fn tier_cost(rates: &Rates, tokens: &TokenTotals) -> Cost {
+fn tier_cost(rates: &Rates, paid: fn(&Rates) -> Paid, tokens: &TokenTotals) -> Cost {
+    let (input, audio, output) = paid(rates);
     Cost {
-        input: sum(part(rates.batch_input, tokens.input), part(rates.batch_audio_input, tokens.audio_input)),
+        input: sum(part(input, tokens.input), part(audio, tokens.audio_input)),
         cached_input: sum(part(rates.cached_input, tokens.cached_input), part(None, tokens.cached_audio_input)),
         tool_use: part(None, tokens.tool_use),
-        output: sum(part(rates.batch_output, tokens.output), part(None, tokens.media_output)),
+        output: sum(part(output, tokens.output), part(None, tokens.media_output)),
+        thinking: part(output, tokens.thinking),
     }
 }
 

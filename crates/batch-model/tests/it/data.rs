@@ -111,8 +111,13 @@ fn thoughts_are_output_and_the_discounts_do_not_stack() {
     // 50,000 at 0.15, 100,000 out of the cache at 0.03 and not at 0.015, 100,000 at 1.25.
     assert_close(cost.input, 0.0075);
     assert_close(cost.cached_input, 0.003);
-    assert_close(cost.output, 0.125);
+    assert_close(cost.output, 0.0125);
+    assert_close(cost.thinking, 0.1125);
     assert_close(cost.total(), 0.1355);
+    // One at a time: twice that, but for what the cache gave.
+    let online = prices::online_cost(price("gemini-2.5-flash"), &million);
+    assert_close(online.cached_input, 0.003);
+    assert_close(online.total(), 0.015 + 0.003 + 0.25);
 }
 
 #[test]
