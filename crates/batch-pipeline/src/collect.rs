@@ -16,6 +16,7 @@ use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
     run_dir::{put_in_place, temporary_of},
     state::CollectedFile,
+    status::is_collected,
     submit::current,
 };
 
@@ -33,9 +34,8 @@ pub(crate) async fn collect(
         let run = run.lock().await;
         (current(run.state(), shard)?.clone(), run.path().to_owned())
     };
-    if let Some(files) = &attempt.collected
-        && files.iter().all(|file| fs::metadata(root.join(&file.path)).is_ok_and(|meta| meta.len() == file.bytes))
-    {
+    // What was collected while the job was running is not all.
+    if is_collected(&attempt, &root) {
         return Ok(());
     }
     let mut job = BatchPredictionJob::default();
@@ -56,7 +56,7 @@ pub(crate) async fn collect(
     })
 }
 
-async fn spool(
+pub(crate) async fn spool(
     mut source: Box<dyn PredictionSource>,
     root: &Path,
     folder: &Path,

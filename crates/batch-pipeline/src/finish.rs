@@ -92,7 +92,8 @@ impl Work {
         // Predictions that belong to nobody and records without one: the keys did not come back. The
         // echoed requests may tell then, and what was asked can be built again.
         let lost = done.summary.outcomes.get(Outcome::Missing).min(done.summary.unmatched.count);
-        if lost == 0 {
+        // A table that was joined without the spec's prompt cannot be asked.
+        if lost == 0 || self.spec.request.prompt.is_empty() {
             return done.place();
         }
         drop(done);

@@ -53,15 +53,19 @@
 //! # }
 //! ```
 
+mod adopt;
 mod backends;
+mod clean;
 mod clock;
 mod collect;
 mod cut;
+mod detach;
 mod error;
 mod evaluate;
 mod event;
 mod finish;
 mod join;
+mod list;
 mod poll;
 mod report;
 mod request;
@@ -70,16 +74,21 @@ mod run_dir;
 mod spec;
 mod stage;
 pub mod state;
+mod status;
 mod stop;
 mod submit;
 mod wait;
 
+pub use adopt::{adopt, download, is_of, jobs_of_run};
 pub use backends::{Backends, Context};
+pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};
 pub use clock::{Clock, system};
+pub use detach::{Collected, collect, find_input, submit, wait};
 pub use cut::CutShard;
 pub use error::{Error, Kind, Place, Result};
 pub use event::{Event, Events};
 pub use join::{answer_format, join_of};
+pub use list::{RunEntry, RunSummary, list_runs};
 pub use poll::PollPolicy;
 pub use report::{Accounting, JobReport, Report};
 pub use request::request_spec;
@@ -90,6 +99,7 @@ pub use spec::{
     ResultsSpec, SAMPLE, Spec, TargetSpec, TurnSpec,
 };
 pub use stage::{key_spec, open_table};
+pub use status::{JobStatus, RunStage, RunStatus, ShardStatus, Times, Warning, Window, WindowKind, job_status, status};
 pub use stop::{Stop, Stopper, stopper};
 pub use submit::{FINGERPRINT_LABEL, RUN_LABEL, SHARD_LABEL};
-pub use wait::{QUEUE_WINDOW, RUN_WINDOW};
+pub use wait::{QUEUE_WINDOW, RUN_WINDOW, wait_for_job};

@@ -27,12 +27,22 @@ pub async fn run(
     context: &Context,
     answered_by: Option<String>,
 ) -> Result<Report> {
+    prepare(run, backends, context).await?;
+    answer(run, backends, context).await?;
+    fail_where_all_failed(run, context)?;
+    report(run, context, answered_by).await
+}
+
+/// The first steps of a run: every shard is built and lies where the service reads it.
+pub(crate) async fn prepare(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
     context.events.send(&Event::Run { directory: run.path().to_owned(), resumed: run.is_resumed() });
     // What cannot be is found before anything is sent.
     check(run.state())?;
-    stage(run, backends, context).await?;
-    answer(run, backends, context).await?;
-    fail_where_all_failed(run, context)?;
+    stage(run, backends, context).await
+}
+
+/// The last step of a run: what was collected is joined, evaluated and reported.
+pub(crate) async fn report(run: &mut RunDir, context: &Context, answered_by: Option<String>) -> Result<Report> {
     let report = finish::finish(run, context, answered_by).await?;
     context.events.send(&Event::Finished { directory: run.path().to_owned() });
     Ok(report)
@@ -80,7 +90,7 @@ async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Res
 }
 
 /// Where no job has a single prediction, there is nothing to join: the job's own error is the answer.
-fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Result<()> {
+pub(crate) fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Result<()> {
     let nothing = |attempt: &Attempt| {
         attempt.state != batch_model::JobState::Succeeded
             && attempt.collected.iter().flatten().all(|file| file.bytes == 0)

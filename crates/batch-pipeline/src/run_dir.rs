@@ -33,6 +33,8 @@ pub struct RunDirOptions {
     pub root: Option<PathBuf>,
     /// Whether the service is the emulator of this process.
     pub local: bool,
+    /// The spec's file, as a list of runs shall name it.
+    pub spec_file: Option<PathBuf>,
 }
 
 /// The directory of a run, held by this process alone, with its state.
@@ -68,7 +70,8 @@ impl RunDir {
     }
 
     /// The run that `state` goes on with, or a new one.
-    fn choose(state: RunState, options: &RunDirOptions) -> Result<Self> {
+    fn choose(mut state: RunState, options: &RunDirOptions) -> Result<Self> {
+        state.spec_file = options.spec_file.as_deref().map(|file| file.display().to_string());
         let root = root_of(options);
         match &options.directory {
             Some(directory) if directory.join(STATE).exists() && options.new => {
@@ -117,7 +120,7 @@ impl RunDir {
         Ok(this)
     }
 
-    fn create(path: PathBuf, state: RunState) -> Result<Self> {
+    pub(crate) fn create(path: PathBuf, state: RunState) -> Result<Self> {
         fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
         if fs::read_dir(&path)
             .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| !is_a_beginning(&entry.file_name()))))
@@ -302,14 +305,26 @@ fn newest_unfinished(root: &Path, fingerprint: &str) -> Result<Option<PathBuf>> 
     Ok(runs.max_by_key(|(created, _)| *created).map(|(_, directory)| directory))
 }
 
-fn new_state(spec: &Spec, input: InputState, local: bool, clock: &dyn Clock) -> RunState {
+pub(crate) fn new_state(spec: &Spec, input: InputState, local: bool, clock: &dyn Clock) -> RunState {
     let fingerprint = fingerprint_of(spec, &input.digest, local);
     let created = clock.now();
     // Readable, in order by name, and unique even for runs of one second.
     let time = created.strftime("%Y%m%d-%H%M%S").to_string();
     let id = format!("{time}-{:03}-{}", created.subsec_millisecond(), &fingerprint[..8]);
     let (shards, spec) = (Vec::new(), spec.clone());
-    RunState { version: VERSION, id, fingerprint, created, local, spec, input, shards, staged: false, finished: None }
+    RunState {
+        version: VERSION,
+        id,
+        fingerprint,
+        created,
+        local,
+        spec_file: None,
+        spec,
+        input,
+        shards,
+        staged: false,
+        finished: None,
+    }
 }
 
 /// Which spec and input a run is of. How answers are evaluated, how results are written and when
@@ -328,7 +343,7 @@ fn fingerprint_of(spec: &Spec, input: &str, local: bool) -> String {
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn digest_of(path: &Path) -> Result<InputState> {
+pub(crate) fn digest_of(path: &Path) -> Result<InputState> {
     let failed = |error| Error::io(Kind::Input, "read the input", path, error);
     let mut file = File::open(path).map_err(failed)?;
     let (mut hasher, mut buffer, mut bytes) = (XxHash3_128::with_seed(0), vec![0; 1 << 18], 0);

@@ -23,6 +23,9 @@ pub struct RunState {
     pub created: Timestamp,
     /// Whether the service is the emulator of this process.
     pub local: bool,
+    /// The spec's file, as it was named: for people. All that it said is in `spec`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec_file: Option<String>,
     /// The spec as it is run: the file with flags and environment over it.
     pub spec: Spec,
     /// The input as it was read.
@@ -159,9 +162,11 @@ pub struct CollectedFile {
 }
 
 impl RunState {
-    /// Whether results and report stand, and nothing has been begun since.
+    /// Whether results and report stand, nothing has been begun since, and no job goes on: a report may be
+    /// of what there was while jobs were running.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.finished.is_some()
+        let goes_on = |shard: &Shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended());
+        self.finished.is_some() && !self.shards.iter().any(goes_on)
     }
 }

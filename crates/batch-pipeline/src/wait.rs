@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use batch_backend::Kind as BackendKind;
+use batch_backend::{JobService, Kind as BackendKind};
 use batch_model::{BatchPredictionJob, JobName, JobState};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Result, RunDir,
+    Backends, Context, Error, Event, Kind, PollPolicy, Result, RunDir,
     poll::spread,
     state::{Attempt, StateSeen},
+    status::Times,
     stop::interrupted,
     submit::current,
 };
@@ -22,78 +23,115 @@ pub const RUN_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// Polls the job of `shard` until it has ended. The job goes on if this is stopped.
 pub(crate) async fn wait(run: &Mutex<&mut RunDir>, shard: usize, backends: &Backends, context: &Context) -> Result<()> {
-    let mut watch = Watch::new(run, shard).await?;
-    let mut stop = context.stop.clone();
-    loop {
-        let now = context.clock.now();
-        match backends.jobs.get(&watch.name).await {
-            Ok(job) => {
-                watch.failures = 0;
-                let ended = watch.note(run, job, now, context).await?;
-                if ended {
-                    return Ok(());
-                }
-            }
-            Err(error) if is_passing(error.kind()) => {
-                watch.failures += 1;
-                let next = watch.next(context.clock.now());
-                let mut text = error.to_string();
-                if let Some(cause) = std::error::Error::source(&error) {
-                    text = format!("{text}: {cause}");
-                }
-                context.events.send(&Event::PollFailed { shard, error: text, next });
-            }
-            Err(error) => {
-                let gone = error.kind() == BackendKind::NotFound;
-                let message = format!("look at the job of shard {shard}, {}", watch.name);
-                let failed = Error::new(Kind::Backend, message).with_source(error);
-                let hint = "the job was deleted, and its predictions are told by nobody; begin a new run with --new";
-                return Err(if gone { failed.with_hint(hint) } else { failed });
-            }
-        }
-        watch.looks += 1;
-        let until = context.clock.now() + signed(watch.next(context.clock.now()));
-        tokio::select! {
-            () = context.clock.sleep_until(until) => {}
-            () = stop.requested() => return Err(interrupted()),
-        }
-    }
+    let mut watch = Watch::of_shard(run, shard).await?;
+    watch.until_ended(Some(run), &*backends.jobs, context).await.map(drop)
+}
+
+/// Polls the job `name`, which need be of no run, until it has ended; then the job as it is. The job goes
+/// on if this is stopped.
+///
+/// Events tell of it as shard 0. When to look again is by the wall clock: a machine that slept looks once
+/// and goes on, and a service that is away is asked less and less often.
+///
+/// # Errors
+/// There is no such job, the login is refused, somebody asked to stop.
+pub async fn wait_for_job(
+    name: &JobName,
+    jobs: &dyn JobService,
+    policy: &PollPolicy,
+    context: &Context,
+) -> Result<BatchPredictionJob> {
+    let mut watch = Watch::new(name.clone(), 0, context.clock.now(), policy.clone());
+    watch.until_ended(None, jobs, context).await
 }
 
 /// Whether an error of a poll says nothing about the job: the network, the service, a quota.
-fn is_passing(kind: BackendKind) -> bool {
+pub(crate) fn is_passing(kind: BackendKind) -> bool {
     kind.is_transient() || kind == BackendKind::BadReply
 }
 
 struct Watch {
     shard: usize,
     name: JobName,
+    /// How many records the job has; 0 where that is not known.
     records: u64,
     created: Timestamp,
     running: Option<Timestamp>,
-    policy: crate::PollPolicy,
+    policy: PollPolicy,
     seed: u64,
     looks: u32,
     failures: u32,
+    /// The state of the look before.
+    last: Option<JobState>,
 }
 
 impl Watch {
-    async fn new(run: &Mutex<&mut RunDir>, shard: usize) -> Result<Self> {
+    fn new(name: JobName, shard: usize, created: Timestamp, policy: PollPolicy) -> Self {
+        let seed = name.id().bytes().fold(shard as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        Self { shard, name, records: 0, created, running: None, policy, seed, looks: 0, failures: 0, last: None }
+    }
+
+    async fn of_shard(run: &Mutex<&mut RunDir>, shard: usize) -> Result<Self> {
         let run = run.lock().await;
         let state = run.state();
         let attempt = current(state, shard)?;
         let name = attempt.job.clone().ok_or_else(|| Error::new(Kind::Bug, format!("shard {shard} has no job")))?;
-        Ok(Self {
-            shard,
-            records: state.shards[shard].records,
-            created: attempt.intended,
-            running: first_seen(attempt, &JobState::Running),
-            policy: state.spec.poll.clone(),
-            seed: name.id().bytes().fold(shard as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into())),
-            looks: 0,
-            failures: 0,
-            name,
-        })
+        let new = Self::new(name, shard, attempt.intended, state.spec.poll.clone());
+        Ok(Self { records: state.shards[shard].records, running: first_seen(attempt, &JobState::Running), ..new })
+    }
+
+    async fn until_ended(
+        &mut self,
+        run: Option<&Mutex<&mut RunDir>>,
+        jobs: &dyn JobService,
+        context: &Context,
+    ) -> Result<BatchPredictionJob> {
+        let mut stop = context.stop.clone();
+        loop {
+            context.stop.check()?;
+            let now = context.clock.now();
+            match jobs.get(&self.name).await {
+                Ok(job) => {
+                    self.failures = 0;
+                    let changed = match run {
+                        Some(run) => take_down(&mut **run.lock().await, self.shard, &job, now)?,
+                        None => self.last.as_ref() != Some(&job.state),
+                    };
+                    self.tell(&job, changed, now, context);
+                    if job.state.is_terminal() {
+                        return Ok(job);
+                    }
+                }
+                Err(error) if is_passing(error.kind()) => {
+                    self.failures += 1;
+                    let next = self.next(context.clock.now());
+                    let mut text = error.to_string();
+                    if let Some(cause) = std::error::Error::source(&error) {
+                        text = format!("{text}: {cause}");
+                    }
+                    context.events.send(&Event::PollFailed { shard: self.shard, error: text, next });
+                }
+                Err(error) => return Err(self.failed(error, run.is_some())),
+            }
+            self.looks += 1;
+            let until = context.clock.now() + signed(self.next(context.clock.now()));
+            tokio::select! {
+                () = context.clock.sleep_until(until) => {}
+                () = stop.requested() => return Err(interrupted()),
+            }
+        }
+    }
+
+    fn failed(&self, error: batch_backend::Error, of_run: bool) -> Error {
+        let gone = of_run && error.kind() == BackendKind::NotFound;
+        let message = if of_run {
+            format!("look at the job of shard {}, {}", self.shard, self.name)
+        } else {
+            format!("look at the job {}", self.name)
+        };
+        let failed = Error::new(Kind::Backend, message).with_source(error);
+        let hint = "the job was deleted, and its predictions are told by nobody; begin a new run with --new";
+        if gone { failed.with_hint(hint) } else { failed }
     }
 
     fn age(&self, now: Timestamp) -> Duration {
@@ -108,49 +146,64 @@ impl Watch {
         wait.saturating_mul(1 << self.failures.min(6)).min(longest.max(wait))
     }
 
-    /// Takes down what the service says; whether the job has ended.
-    async fn note(
-        &mut self,
-        run: &Mutex<&mut RunDir>,
-        job: BatchPredictionJob,
-        now: Timestamp,
-        context: &Context,
-    ) -> Result<bool> {
-        let mut run = run.lock().await;
-        let before = current(run.state(), self.shard)?.clone();
-        let changed = before.state != job.state || before.history.is_empty();
-        let ended = job.state.is_terminal();
-        if changed || ended || before.output_info != job.output_info {
-            run.update(|state| {
-                let Some(attempt) = state.shards[self.shard].attempts.last_mut() else { return };
-                attempt.state = job.state.clone();
-                if changed {
-                    attempt.history.push(StateSeen { state: job.state.clone(), at: now });
-                }
-                attempt.stats.clone_from(&job.completion_stats);
-                attempt.output_info.clone_from(&job.output_info);
-                attempt.error.clone_from(&job.error);
-            })?;
+    /// Tells what the service says.
+    fn tell(&mut self, job: &BatchPredictionJob, changed: bool, now: Timestamp, context: &Context) {
+        self.last = Some(job.state.clone());
+        let times = Times::of(job);
+        // The service knows since when, also of what happened while nobody looked.
+        if self.looks == 0
+            && let Some(created) = times.created
+        {
+            self.created = created;
         }
-        if self.running.is_none() && job.state == JobState::Running {
+        if times.started.is_some() {
+            self.running = times.started;
+        } else if self.running.is_none() && job.state == JobState::Running {
             self.running = Some(now);
         }
         context.events.send(&Event::Polled {
             shard: self.shard,
             job: self.name.clone(),
-            state: job.state,
+            state: job.state.clone(),
             changed,
-            stats: job.completion_stats.map(Box::new),
+            stats: job.completion_stats.clone().map(Box::new),
             records: self.records,
             age: self.age(now),
             running: self.running.map(|since| now.duration_since(since).max(SignedDuration::ZERO).unsigned_abs()),
-            next: (!ended).then(|| self.next(now)),
+            next: (!job.state.is_terminal()).then(|| self.next(now)),
         });
-        Ok(ended)
     }
 }
 
-fn first_seen(attempt: &Attempt, state: &JobState) -> Option<Timestamp> {
+/// Takes down in the run what the service says of the job of `shard`; whether its state is another.
+pub(crate) fn take_down(run: &mut RunDir, shard: usize, job: &BatchPredictionJob, now: Timestamp) -> Result<bool> {
+    let before = current(run.state(), shard)?;
+    let changed = before.state != job.state || before.history.is_empty();
+    let ended = job.state.is_terminal();
+    let ends = ended && !before.has_ended();
+    if changed || ended || before.output_info != job.output_info {
+        run.update(|state| {
+            if ends {
+                // Results that were written while the job was running are not all.
+                state.finished = None;
+            }
+            let Some(attempt) = state.shards[shard].attempts.last_mut() else { return };
+            if ends {
+                attempt.collected = None;
+            }
+            attempt.state = job.state.clone();
+            if changed {
+                attempt.history.push(StateSeen { state: job.state.clone(), at: now });
+            }
+            attempt.stats.clone_from(&job.completion_stats);
+            attempt.output_info.clone_from(&job.output_info);
+            attempt.error.clone_from(&job.error);
+        })?;
+    }
+    Ok(changed)
+}
+
+pub(crate) fn first_seen(attempt: &Attempt, state: &JobState) -> Option<Timestamp> {
     attempt.history.iter().find(|seen| seen.state == *state).map(|seen| seen.at)
 }
 

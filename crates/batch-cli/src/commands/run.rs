@@ -37,7 +37,7 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     };
     // A login that fails is told before there is a run.
     let remote = if args.local { None } else { Some(target.connect(&spec, None).await?) };
-    let options = RunDirOptions { directory: args.run_dir.clone(), new: args.new, root: None, local: args.local };
+    let options = RunDirOptions { directory: args.run_dir.clone(), new: args.new, root: None, local: args.local, spec_file: Some(args.spec.clone()) };
     let mut run = RunDir::open(&spec, &input, &options, &*clock)?;
 
     let emulator = match emulator {

@@ -1,0 +1,173 @@
+//! A run in steps of its own, each as its own process may take it, on whatever machine: [`submit`] and go,
+//! [`wait`] later, [`collect`] what there is.
+
+use std::path::Path;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Mutex;
+
+use crate::{
+    Backends, Context, Error, Kind, Report, Result, RunDir, collect as collecting,
+    run::{fail_where_all_failed, prepare, report},
+    run_dir::digest_of,
+    submit as submitting,
+    wait::{is_passing, take_down, wait as wait_for},
+};
+
+/// Builds, stages and creates a job for each shard, and returns: the jobs go on in the service.
+///
+/// What was done before is not done again. All shards get their job, whatever `limits.jobs` says of how
+/// many [`run`](crate::run()) keeps going at once: nobody is there to begin the others later, and the
+/// service queues what it cannot run. So many are created at once.
+///
+/// # Errors
+/// The input cannot be built; a backend refuses; somebody asked to stop. The run can be taken up again in
+/// every case, by this or by [`run`](crate::run()).
+pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
+    prepare(run, backends, context).await?;
+    let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs.max(1));
+    let run = Mutex::new(run);
+    let run = &run;
+    let each = |shard: usize| submitting::submit(run, shard, backends, context);
+    stream::iter((0..shards).map(each)).buffer_unordered(at_once).try_collect().await
+}
+
+/// Waits until the newest job of every shard has ended, by the spec's poll policy. Nothing is created and
+/// nothing is collected.
+///
+/// # Errors
+/// A shard has no job yet; a job was deleted; the login is refused; somebody asked to stop.
+pub async fn wait(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
+    let open = open_shards(run)?;
+    let run = Mutex::new(run);
+    let run = &run;
+    let count = open.len().max(1);
+    let each = |shard: usize| wait_for(run, shard, backends, context);
+    stream::iter(open.into_iter().map(each)).buffer_unordered(count).try_collect().await
+}
+
+/// What a [`collect`] found.
+#[derive(Debug)]
+pub struct Collected {
+    /// The shards whose job had not ended, in order.
+    pub running: Vec<usize>,
+    /// The report; absent where jobs are running and what they have so far was not asked for.
+    pub report: Option<Report>,
+}
+
+/// Looks once at every job, collects the predictions of those that have ended, joins and reports.
+///
+/// Where a job has not ended, what the others wrote is fetched and there is no report; unless `partial`:
+/// then what the service has exported of running jobs is fetched too, and the report is of what there is,
+/// with `missing` for records that have no prediction yet. The run is not finished by that.
+///
+/// # Errors
+/// A shard has no job yet; a backend refuses; every job failed without an answer; somebody asked to stop.
+pub async fn collect(
+    run: &mut RunDir,
+    backends: &Backends,
+    context: &Context,
+    partial: bool,
+    answered_by: Option<String>,
+) -> Result<Collected> {
+    for shard in open_shards(run)? {
+        context.stop.check()?;
+        look(run, shard, backends, context).await?;
+    }
+    let running = open_shards(run)?;
+    {
+        let shards = (0..run.state().shards.len()).filter(|shard| partial || !running.contains(shard));
+        let shards: Vec<usize> = shards.collect();
+        let run = Mutex::new(&mut *run);
+        for shard in shards {
+            collecting::collect(&run, shard, backends, context).await?;
+        }
+    }
+    if running.is_empty() {
+        fail_where_all_failed(run, context)?;
+    } else if !partial {
+        return Ok(Collected { running, report: None });
+    }
+    let report = report(run, context, answered_by).await?;
+    Ok(Collected { running, report: Some(report) })
+}
+
+/// Looks once at the job of a shard. A service that is away for the moment leaves it as it was.
+async fn look(run: &mut RunDir, shard: usize, backends: &Backends, context: &Context) -> Result<()> {
+    let attempt = submitting::current(run.state(), shard)?;
+    let Some(name) = attempt.job.clone() else { return Ok(()) };
+    match backends.jobs.get(&name).await {
+        Ok(job) => take_down(run, shard, &job, context.clock.now()).map(drop),
+        Err(error) if is_passing(error.kind()) => {
+            tracing::warn!(%error, shard, "the job is as it was last seen");
+            Ok(())
+        }
+        Err(error) => {
+            let message = format!("look at the job of shard {shard}, {name}");
+            Err(Error::new(Kind::Backend, message).with_source(error))
+        }
+    }
+}
+
+/// The shards whose newest job has not ended; an error where one has no job.
+fn open_shards(run: &RunDir) -> Result<Vec<usize>> {
+    let state = run.state();
+    let created = |attempt: &crate::state::Attempt| attempt.job.is_some();
+    let submitted = state.shards.iter().filter(|shard| shard.attempts.last().is_some_and(created)).count();
+    if !state.staged || submitted < state.shards.len() {
+        let shards = state.shards.len();
+        let message = match (state.staged, submitted) {
+            (_, 0) => format!("the run {} has no job yet", run.path().display()),
+            (true, _) => {
+                format!("{} of {shards} shards of {} have no job yet", shards - submitted, run.path().display())
+            }
+            (false, _) => format!("the run {} is not staged whole", run.path().display()),
+        };
+        return Err(Error::new(Kind::RunDirectory, message)
+            .with_hint("`batch-cli submit` or `batch-cli run`, with the same spec and this --run-dir, goes on"));
+    }
+    Ok(state
+        .shards
+        .iter()
+        .filter(|shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended()))
+        .map(|shard| shard.index)
+        .collect())
+}
+
+/// Sees to it that the run's table can be read: where it was, in the run's own directory, or as `given`.
+/// Its bytes have to be those that the run was begun with.
+///
+/// # Errors
+/// There is no such table, or it is another one.
+pub fn find_input(run: &mut RunDir, given: Option<&Path>) -> Result<()> {
+    let wanted = run.state().input.clone();
+    let take = |run: &mut RunDir, path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        run.update(|state| state.input.path = path.display().to_string())
+    };
+    if let Some(given) = given {
+        let found = digest_of(given)?;
+        if found.digest != wanted.digest {
+            let message = format!("{} is not the table of this run: its bytes are others", given.display());
+            let hint = format!("the run was begun with {}, of {} bytes", wanted.path, wanted.bytes);
+            return Err(Error::new(Kind::Input, message).with_hint(hint));
+        }
+        return take(run, given);
+    }
+    let is_it = |path: &Path| digest_of(path).is_ok_and(|found| found.digest == wanted.digest);
+    if is_it(Path::new(&wanted.path)) {
+        return Ok(());
+    }
+    // A run that read standard input has its table with it, wherever its directory was taken.
+    let own = run.path().join("input");
+    if is_it(&own) {
+        return take(run, &own);
+    }
+    let there = Path::new(&wanted.path).exists();
+    let message = if there {
+        format!("{} has changed since the run was begun", wanted.path)
+    } else {
+        format!("the table of the run is not here: {}", wanted.path)
+    };
+    Err(Error::new(Kind::Input, message).with_hint("name the table as it was with --input FILE"))
+}
