@@ -68,14 +68,38 @@ impl<'t, R: Read> RequestLines<'t, R> {
     /// nothing appended; [`ErrorKind::NoRecords`] where the first call finds none, since
     /// no job can be made of that.
     pub fn next_line(&mut self, out: &mut Vec<u8>) -> Result<Option<LineInfo<'_>>> {
-        if !self.table.read(&mut self.record)? {
-            return if self.table.records() == 0 { Err(self.no_records()) } else { Ok(None) };
+        self.next_line_if(out, |_| true)
+    }
+
+    /// The line of the next record whose index is `wanted`. The others are read, so that
+    /// their keys are known to differ from it, and not rendered.
+    ///
+    /// # Errors
+    /// Those of [`next_line`](Self::next_line).
+    pub fn next_line_if(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut wanted: impl FnMut(u64) -> bool,
+    ) -> Result<Option<LineInfo<'_>>> {
+        loop {
+            if !self.table.read(&mut self.record)? {
+                return if self.table.records() == 0 { Err(self.no_records()) } else { Ok(None) };
+            }
+            if wanted(self.record.index()) {
+                break;
+            }
+            self.keys.key(&self.record)?;
         }
         let before = out.len();
         let key = self.keys.key(&self.record)?;
         self.template.render(&self.record, key, out).map_err(|error| error.in_file(self.table.name()))?;
         let (index, line) = (self.record.index(), self.record.line());
         Ok(Some(LineInfo { index, line, key, length: out.len() - before }))
+    }
+
+    /// The record whose line was appended last.
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// The table, as far as it was read.
