@@ -69,10 +69,10 @@ pub use lint::{
 pub use outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated, UnknownOutcome};
 pub use predictions::{
     AnswerFormat, Explanation, Line, Prediction, PredictionLines, Problem, ProblemKind, Reading, RequestError,
-    TokenTotals, Usage,
+    SchemaBounds, SchemaNode, SchemaType, TokenTotals, Usage,
 };
 pub use request::{
     BuildSummary, FilePart, LineInfo, MimeType, RequestLines, RequestSpec, RequestTemplate, Role, Turn, build,
 };
 pub use table::{Columns, Record, Table, TableFormat, ValueType};
-pub use template::Template;
+pub use template::{ExpressionKind, SourcePlace, Template, TemplateExpression, TemplateNode};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::schema::Schema;
+use super::schema::{Node, Schema};
 use crate::json::{self, Members, Text};
 
 /// What form of answer a request asked for: free text, one of a list of values, or JSON,
@@ -96,6 +96,25 @@ impl AnswerFormat {
             (Some(schema), FormatKind::Json) => schema.fields(),
             (None, FormatKind::Json) => None,
         }
+    }
+
+    /// Whether the answer is to be one of a list of values, bare (`text/x.enum`).
+    #[must_use]
+    pub fn is_enum(&self) -> bool {
+        self.kind == FormatKind::Enum
+    }
+
+    /// What the schema asks of an answer, if there is one.
+    #[must_use]
+    pub fn answer_node(&self) -> Option<&Node> {
+        self.schema.as_ref().map(Schema::root)
+    }
+
+    /// What a part of the schema asks: itself, or what its reference leads to. `None` for a
+    /// reference that leads nowhere, which allows anything.
+    #[must_use]
+    pub fn resolve<'a>(&'a self, node: &'a Node) -> Option<&'a Node> {
+        self.schema.as_ref()?.resolve(node, 0)
     }
 
     pub(super) fn kind(&self) -> FormatKind {

@@ -19,5 +19,6 @@ pub use lines::{Line, PredictionLines};
 pub use prediction::Prediction;
 pub use problem::{Problem, ProblemKind};
 pub use reading::Reading;
+pub use schema::{Bounds as SchemaBounds, Node as SchemaNode, Type as SchemaType};
 pub use status::RequestError;
 pub use usage::{TokenTotals, Usage};

@@ -37,39 +37,64 @@ pub(super) struct Schema {
     definitions: Vec<(String, Node)>,
 }
 
+/// What a schema asks of one value. A value fits where all of it holds; a keyword that is not
+/// here is taken as fulfilled.
 #[derive(Clone, Debug, Default)]
-struct Node {
-    /// Empty where any will do.
-    types: Vec<Type>,
-    nullable: bool,
-    /// Scalars as text.
-    allowed: Option<Vec<String>>,
-    properties: Vec<(String, Node)>,
-    ordering: Vec<String>,
-    required: Vec<String>,
-    closed: bool,
-    additional: Option<Box<Node>>,
-    items: Option<Box<Node>>,
-    any_of: Vec<Node>,
-    all_of: Vec<Node>,
-    reference: Option<String>,
-    minimum: Option<f64>,
-    maximum: Option<f64>,
-    lengths: Bounds,
-    counts: Bounds,
-    members: Bounds,
+#[non_exhaustive]
+pub struct Node {
+    /// The types that it may have; empty where any will do.
+    pub types: Vec<Type>,
+    /// Whether it may be null as well; nothing else is asked of a null then.
+    pub nullable: bool,
+    /// The values that a string, number or boolean may have, as text; numbers compare by value.
+    pub allowed: Option<Vec<String>>,
+    /// Of an object, what its members have to be.
+    pub properties: Vec<(String, Node)>,
+    /// Of an object, the order in which its members become columns.
+    pub ordering: Vec<String>,
+    /// Of an object, the members that it must have, null or not.
+    pub required: Vec<String>,
+    /// Whether an object may have no members but `properties`.
+    pub closed: bool,
+    /// Of an object, what its members beside `properties` have to be.
+    pub additional: Option<Box<Node>>,
+    /// Of an array, what each element has to be.
+    pub items: Option<Box<Node>>,
+    /// Of these, one at least has to hold; empty where nothing is asked.
+    pub any_of: Vec<Node>,
+    /// Of these, all have to hold.
+    pub all_of: Vec<Node>,
+    /// `#/$defs/NAME`: what is asked stands there, and nothing else here counts.
+    pub reference: Option<String>,
+    /// The smallest number.
+    pub minimum: Option<f64>,
+    /// The largest number.
+    pub maximum: Option<f64>,
+    /// The length of a string in characters.
+    pub lengths: Bounds,
+    /// How many elements an array has.
+    pub counts: Bounds,
+    /// How many members an object has.
+    pub members: Bounds,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Bounds {
-    min: Option<f64>,
-    max: Option<f64>,
+/// From how many up to how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// So many at least.
+    pub min: Option<f64>,
+    /// So many at most.
+    pub max: Option<f64>,
 }
 
+/// A type of JSON values, as schemas name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
+#[expect(missing_docs, reason = "the names say all")]
+pub enum Type {
     String,
     Number,
+    /// A number without a fraction: 1.0 and 1e2 are integers.
     Integer,
     Boolean,
     Array,
@@ -127,7 +152,12 @@ impl Schema {
         })
     }
 
-    fn resolve<'a>(&'a self, node: &'a Node, hops: usize) -> Option<&'a Node> {
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// What a node that is a reference leads to, or the node itself.
+    pub(super) fn resolve<'a>(&'a self, node: &'a Node, hops: usize) -> Option<&'a Node> {
         let Some(reference) = &node.reference else { return Some(node) };
         if DEEPEST < hops {
             return None;

@@ -89,11 +89,15 @@ fn environment() -> Result<Environment<'static>> {
     });
     // Errors read the same in every build.
     environment.set_debug(false);
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|error| {
-        Error::new(ErrorKind::Template, "the template engine refuses its settings").caused_by(error)
-    })?;
-    environment.set_syntax(syntax);
+    environment.set_syntax(syntax_config()?);
     Ok(environment)
+}
+
+/// How templates are read.
+pub(super) fn syntax_config() -> Result<SyntaxConfig> {
+    SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|error| {
+        Error::new(ErrorKind::Template, "the template engine refuses its settings").caused_by(error)
+    })
 }
 
 impl fmt::Debug for Jinja {

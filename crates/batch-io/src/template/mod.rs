@@ -5,6 +5,7 @@ mod names;
 mod plain;
 mod row;
 mod scan;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub(crate) use jinja::Jinja;
 pub(crate) use row::Row;
+pub use syntax::{ExpressionKind, SourcePlace, TemplateExpression, TemplateNode};
 
 use crate::error::Result;
 use crate::table::{Columns, Record};
