@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use batch_api::VertexJobs;
-use batch_backend::{InputStore, OutputStore};
+use batch_backend::{InputStore, JobService, OutputStore};
 use batch_gcs::{GcsClient, GcsInput, GcsOutput};
-use batch_http::{Credentials, EndpointSettings, Endpoints, HttpClient, HttpConfig, Service, env};
-use batch_model::{GcsUri, Location};
-use batch_pipeline::{Backends, Spec};
+use batch_http::{Credentials, EndpointSettings, Endpoints, HttpClient, HttpConfig, RetryPolicy, Service, env};
+use batch_model::{BatchPredictionJob, GcsUri, Location, OutputConfig};
+use batch_pipeline::{Backends, EndpointsSpec, Spec};
 
 use crate::failure::{Failure, Result};
 
@@ -53,15 +53,35 @@ impl Target {
 
     /// Connects to the services: those of the spec, or the emulator at `local`.
     pub(crate) async fn connect(&self, spec: &Spec, local: Option<&str>) -> Result<Connected> {
-        let vertex = Service::Vertex(self.location.clone());
+        let reached = Reached::new(&self.location, &spec.endpoints, local).await?;
+        let storage = reached.storage(&self.location).await?;
+        let Reached { http, elsewhere, .. } = reached;
+        let input: Arc<dyn InputStore> = Arc::new(GcsInput::new(storage.clone(), self.input.clone()));
+        let output: Arc<dyn OutputStore> = Arc::new(GcsOutput::new(storage, self.output.clone()));
+        let jobs = Arc::new(VertexJobs::new(http, &self.project, self.location.clone()));
+        Ok(Connected { backends: Backends { input, output, jobs }, elsewhere })
+    }
+}
+
+/// Clients of the services in a location, and whose they are.
+struct Reached {
+    http: HttpClient,
+    retry: RetryPolicy,
+    /// Where jobs go, if that is not Google's own address.
+    elsewhere: Option<String>,
+}
+
+impl Reached {
+    async fn new(location: &Location, endpoints: &EndpointsSpec, local: Option<&str>) -> Result<Self> {
+        let vertex = Service::Vertex(location.clone());
         let needed = [Service::Storage, vertex.clone()];
         let (endpoints, credentials) = match local {
             Some(url) => (Endpoints::all_at(url)?, Credentials::anonymous()),
             None => {
                 let settings = EndpointSettings {
-                    storage: spec.endpoints.storage.clone(),
-                    bigquery: spec.endpoints.bigquery.clone(),
-                    vertex: spec.endpoints.vertex.clone(),
+                    storage: endpoints.storage.clone(),
+                    bigquery: endpoints.bigquery.clone(),
+                    vertex: endpoints.vertex.clone(),
                 };
                 let endpoints = Endpoints::new(&settings, &env::process)?;
                 let credentials = Credentials::for_endpoints(&endpoints, &needed, &env::process).await?;
@@ -69,16 +89,53 @@ impl Target {
             }
         };
         let jobs_at = endpoints.base_url(&vertex);
-        let elsewhere = Some(jobs_at).filter(|url| *url != self.location.vertex_base_url());
+        let elsewhere = Some(jobs_at).filter(|url| *url != location.vertex_base_url());
         let config = HttpConfig::new(endpoints, credentials);
         let retry = config.retry.clone();
-        let http = HttpClient::new(config)?;
-        let storage = GcsClient::connect(http.clone(), retry).await?.for_jobs_in(&self.location);
-        let input: Arc<dyn InputStore> = Arc::new(GcsInput::new(storage.clone(), self.input.clone()));
-        let output: Arc<dyn OutputStore> = Arc::new(GcsOutput::new(storage, self.output.clone()));
-        let jobs = Arc::new(VertexJobs::new(http, &self.project, self.location.clone()));
-        Ok(Connected { backends: Backends { input, output, jobs }, elsewhere })
+        Ok(Self { http: HttpClient::new(config)?, retry, elsewhere })
     }
+
+    async fn storage(&self, location: &Location) -> Result<GcsClient> {
+        Ok(GcsClient::connect(self.http.clone(), self.retry.clone()).await?.for_jobs_in(location))
+    }
+}
+
+/// The jobs of a project and location, without any run of ours.
+pub(crate) struct Jobs {
+    pub(crate) jobs: Arc<dyn JobService>,
+    reached: Reached,
+    location: Location,
+}
+
+impl Jobs {
+    /// Connects to the jobs of `project` in `location`, at the endpoints that are set.
+    pub(crate) async fn connect(project: &str, location: &Location, endpoints: &EndpointsSpec) -> Result<Self> {
+        let reached = Reached::new(location, endpoints, None).await?;
+        let jobs = Arc::new(VertexJobs::new(reached.http.clone(), project, location.clone()));
+        Ok(Self { jobs, reached, location: location.clone() })
+    }
+
+    /// Where jobs are asked about, if that is not Google's own address.
+    pub(crate) fn elsewhere(&self) -> Option<&str> {
+        self.reached.elsewhere.as_deref()
+    }
+
+    /// The store with the predictions of a job: [`open`](OutputStore::open) it under an empty name.
+    pub(crate) async fn output(&self, job: &BatchPredictionJob) -> Result<Arc<dyn OutputStore>> {
+        let uri = job.output_config.as_ref().and_then(OutputConfig::uri);
+        let uri = uri.ok_or_else(|| Failure::new("the job does not tell where its predictions go"))?;
+        if uri.starts_with("bq://") {
+            let failure = Failure::new(format!("the predictions of the job are in BigQuery: {uri}"));
+            return Err(failure.with_hint("this version fetches predictions from Cloud Storage only"));
+        }
+        let uri = uri.parse().map_err(|error| Failure::caused("the job's output", error))?;
+        Ok(Arc::new(GcsOutput::new(self.reached.storage(&self.location).await?, uri)))
+    }
+}
+
+/// Who answered, for the first line of a report, where it is not known to be the service's model.
+pub(crate) fn answered_by(elsewhere: Option<&str>) -> Option<String> {
+    elsewhere.map(|url| format!("the server at {url}, which is not Google's; perhaps no model was asked"))
 }
 
 fn address(what: &str, uri: &str) -> Result<GcsUri> {

@@ -9,7 +9,9 @@ mod lint;
 mod models;
 mod output;
 mod run;
+mod session;
 mod show;
+mod thresholds;
 
 use crate::{
     args::Command,
