@@ -5,8 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use memchr::memchr_iter;
+use serde_json::value::RawValue;
 
-use super::index::{Entry, Place};
+use super::index::{Entry, Place, Span};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::predictions::{Prediction, PredictionLines};
 
@@ -73,6 +74,7 @@ pub(super) struct FileSet {
     open: Vec<(usize, File)>,
     /// The bytes of a file that were read last: which file, and from where.
     window: Vec<u8>,
+    held: usize,
     window_file: usize,
     window_byte: u64,
 }
@@ -83,7 +85,7 @@ impl FileSet {
             return Err(Error::new(ErrorKind::Setting, format!("{} predictions files", files.len()))
                 .with_hint(format!("at most {} are read at once; put them together first", Place::MOST_FILES)));
         }
-        Ok(Self { files, open: Vec::new(), window: Vec::new(), window_file: usize::MAX, window_byte: 0 })
+        Ok(Self { files, open: Vec::new(), window: Vec::new(), held: 0, window_file: usize::MAX, window_byte: 0 })
     }
 
     pub(super) fn files(&self) -> &[PredictionFile] {
@@ -97,21 +99,28 @@ impl FileSet {
     /// The prediction of an entry, which was one when the file was read through, and the
     /// name of its file.
     pub(super) fn prediction(&mut self, entry: &Entry) -> Result<(Prediction<'_>, &str)> {
-        let place = entry.place();
-        let range = match self.load(place, entry.length as usize) {
+        let (text, name) = self.text(entry.place(), 0, entry.length)?;
+        let prediction = Prediction::parse(text).map_err(|error| changed(name, entry.place(), error.into()))?;
+        Ok((prediction, name))
+    }
+
+    /// The response of an entry, which was one when the file was read through, and the name
+    /// of its file.
+    pub(super) fn response(&mut self, entry: &Entry, span: Span) -> Result<(&RawValue, &str)> {
+        let (text, name) = self.text(entry.place(), span.start, span.length)?;
+        let response = serde_json::from_str(text).map_err(|error| changed(name, entry.place(), error.into()))?;
+        Ok((response, name))
+    }
+
+    /// A part of a line, and the name of its file.
+    fn text(&mut self, place: Place, start: u32, length: u32) -> Result<(&str, &str)> {
+        let range = match self.load(place.file(), place.byte() + u64::from(start), length as usize) {
             Ok(range) => range,
             Err(error) => return Err(self.error_at(place, error)),
         };
-        let bytes = &self.window[range];
         let name = self.name(place);
-        let changed = |source: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(ErrorKind::Json, "the file was changed while it was read")
-                .at(Position::file(name).byte(place.byte()))
-                .caused_by(source)
-        };
-        let text = std::str::from_utf8(bytes).map_err(|error| changed(error.into()))?;
-        let prediction = Prediction::parse(text).map_err(|error| changed(error.into()))?;
-        Ok((prediction, name))
+        let text = simdutf8::basic::from_utf8(&self.window[range]);
+        Ok((text.map_err(|error| changed(name, place, error.into()))?, name))
     }
 
     /// The number of the line that begins at a place, from 1.
@@ -124,26 +133,36 @@ impl FileSet {
     }
 
     /// Where in the window the bytes lie, once they are in it.
-    fn load(&mut self, place: Place, length: usize) -> io::Result<std::ops::Range<usize>> {
-        let (file, byte) = (place.file(), place.byte());
+    fn load(&mut self, file: usize, byte: u64, length: usize) -> io::Result<std::ops::Range<usize>> {
         let behind = if file == self.window_file { byte.checked_sub(self.window_byte) } else { None };
         let start = behind.and_then(|behind| usize::try_from(behind).ok());
         if let Some(start) = start
-            && start + length <= self.window.len()
+            && start + length <= self.held
         {
             return Ok(start..start + length);
         }
-        let in_order = behind.is_some_and(|behind| behind <= self.window.len() as u64 + NEAR);
+        let in_order = behind.is_some_and(|behind| behind <= self.held as u64 + NEAR);
         let wanted = if in_order { length.max(WINDOW) } else { length };
-        self.window_file = usize::MAX;
-        self.window.clear();
+        (self.window_file, self.held) = (usize::MAX, 0);
+        // Grown and never shrunk: to fill it with zeros each time would cost more than the reading.
+        if self.window.len() < wanted {
+            self.window.resize(wanted, 0);
+        }
         let handle = open(&self.files, &mut self.open, file)?;
         handle.seek(SeekFrom::Start(byte))?;
-        handle.take(wanted as u64).read_to_end(&mut self.window)?;
-        if self.window.len() < length {
+        let mut held = 0;
+        while held < wanted {
+            match handle.read(&mut self.window[held..wanted]) {
+                Ok(0) => break,
+                Ok(count) => held += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if held < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        (self.window_file, self.window_byte) = (file, byte);
+        (self.window_file, self.window_byte, self.held) = (file, byte, held);
         Ok(0..length)
     }
 
@@ -162,6 +181,12 @@ impl FileSet {
             }
         }
     }
+}
+
+fn changed(file: &str, place: Place, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::new(ErrorKind::Json, "the file was changed while it was read")
+        .at(Position::file(file).byte(place.byte()))
+        .caused_by(source)
 }
 
 /// The file's handle; the one that was not asked for the longest is closed for it.
@@ -202,7 +227,7 @@ mod tests {
                 file.write_all(text.as_bytes()).unwrap();
                 let place = Place::new(number, byte).unwrap();
                 let length = u32::try_from(text.len() - 1).unwrap();
-                entries.push((number, line, Entry::new(Hash96::NONE, place, length)));
+                entries.push((number, line, Entry::new(Hash96::NONE, place, length, Span::default())));
                 byte += text.len() as u64;
             }
             files.push(PredictionFile::from(path));

@@ -6,7 +6,7 @@ use twox_hash::XxHash3_128;
 use crate::canonical::canonical_number;
 use crate::json::{self, Kind};
 
-/// A hash of 96 bits, which makes an entry of the index 24 bytes. That two different keys
+/// A hash of 96 bits, which keeps an entry of the index small. That two different keys
 /// of a million are taken for one has a probability of 10⁻¹⁷.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Hash96 {
@@ -26,6 +26,11 @@ pub(super) enum Class {
 impl Hash96 {
     /// Of predictions without a key: found by no look-up.
     pub(super) const NONE: Self = Self { high: 0, low: 0 };
+
+    /// Of a label, where it takes the place of a key that is not there: no key has this hash.
+    pub(super) fn in_place_of_a_key(self) -> Self {
+        Self { high: self.high ^ 0x6c61_6265_6c00_0000, low: !self.low }
+    }
 
     pub(super) fn exact(text: &str) -> Self {
         Self::new(Class::Exact, text)

@@ -1,4 +1,4 @@
-//! The index: where the prediction of a key lies, in 24 bytes a prediction.
+//! The index: where the prediction of a key lies, in 32 bytes a prediction.
 
 use std::ops::Range;
 
@@ -36,11 +36,25 @@ pub(super) struct Entry {
     place: Place,
     low: u32,
     pub(super) length: u32,
+    response: Span,
+}
+
+/// Where in a line the response lies that is all there is to read of it; of no length where
+/// the whole line has to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) length: u32,
 }
 
 impl Entry {
-    pub(super) fn new(hash: Hash96, place: Place, length: u32) -> Self {
-        Self { high: hash.high, low: hash.low, place, length }
+    pub(super) fn new(hash: Hash96, place: Place, length: u32, response: Span) -> Self {
+        Self { high: hash.high, low: hash.low, place, length, response }
+    }
+
+    /// Where the response lies, if nothing else of the line need be read.
+    pub(super) fn response(&self) -> Option<Span> {
+        (0 < self.response.length).then_some(self.response)
     }
 
     pub(super) fn hash(&self) -> Hash96 {
@@ -139,8 +153,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_of_24_bytes() {
-        assert_eq!(size_of::<Entry>(), 24);
+    fn an_entry_is_of_32_bytes() {
+        assert_eq!(size_of::<Entry>(), 32);
     }
 
     #[test]
@@ -150,7 +164,7 @@ mod tests {
             let entries = (0..count).rev().map(|number| {
                 let key = if number % 3 == 0 { number % 9 } else { number };
                 let hash = Hash96::exact(&format!("r{key}"));
-                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), 10)
+                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), 10, Span::default())
             });
             let index = Index::new(entries.collect());
             let mut found = 0;
@@ -170,7 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_not_left() {
-        let entries = (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), 1));
+        let entries =
+            (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), 1, Span::default()));
         let mut index = Index::new(entries.collect());
         for entry in (0..130).step_by(2) {
             index.take(entry);

@@ -120,7 +120,11 @@ impl Matches {
         name: &str,
         template: &Template,
     ) -> Result<()> {
-        let left = SideIndex::new(predictions, |prediction| Some(Hash96::of(prediction.label(name)?)?.0))?;
+        // The index knows predictions without a key by their label; others are read for theirs.
+        let left = match predictions.by_label("") {
+            Some(_) => None,
+            None => Some(SideIndex::new(predictions, |prediction| Some(Hash96::of(prediction.label(name)?)?.0))?),
+        };
         let mut claims: Vec<Claim> = Vec::new();
         let mut label = String::new();
         while pass.read()? {
@@ -131,13 +135,18 @@ impl Matches {
             }
             label.clear();
             template.render(record, key, &mut label)?;
-            let exact = left.first(Hash96::exact(&label));
-            let found = exact.or_else(|| left.first(Hash96::retyped(&label)?));
+            let found = match &left {
+                Some(left) => left.first(Hash96::exact(&label)).or_else(|| left.first(Hash96::retyped(&label)?)),
+                None => predictions.by_label(&label).filter(|group| !group.is_empty()).map(|group| group.start),
+            };
             // Records that have their prediction claim too: a label that several records
             // share tells nothing.
             claims.extend(found.map(|first| (first, number)));
         }
-        self.settle(claims, Way::Label, |first| predictions.choose(left.group(first)))
+        self.settle(claims, Way::Label, |first| match &left {
+            Some(left) => predictions.choose(left.group(first)),
+            None => predictions.choose(&predictions.group_of(first)),
+        })
     }
 
     /// The third way: by the whole request, among what is left. Equal requests share their

@@ -35,7 +35,7 @@ use index::Index;
 use matches::{Matches, State, read_request_line};
 use pass::{Pass, Skip};
 use predictions::Predictions;
-use scan::Scan;
+use scan::{Scan, Wanted};
 use write::ResultWriter;
 
 /// Joins predictions to the records of a table and writes a row of results for each record,
@@ -280,9 +280,11 @@ impl<'a> Join<'a> {
             fields.put_first(given);
         }
         let scan = Scan { fields, ..Scan::default() };
-        let mut scan = scan.read(&files, self.key_member.as_deref(), &mut formats)?;
+        let label = self.label.as_ref().map(|(name, _)| name.as_str());
+        let wanted = Wanted { key_member: self.key_member.as_deref(), label };
+        let mut scan = scan.read(&files, wanted, &mut formats)?;
         let index = Index::new(std::mem::take(&mut scan.entries));
-        Ok((Predictions::new(files, formats, index), scan))
+        Ok((Predictions::new(files, formats, index, scan.keyless), scan))
     }
 
     /// Goes through the three ways, each with a pass over the table.

@@ -1,28 +1,35 @@
 //! All predictions of a join: the index over them, and the lines behind it.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::files::FileSet;
 use super::identity::Hash96;
-use super::index::{EntryId, Index};
+use super::index::{Entry, EntryId, Index};
 use super::summary::{Listed, Unmatched};
 use crate::error::Result;
 use crate::outcome::Outcome;
-use crate::predictions::{Formats, Prediction, Reading, key_text};
+use crate::predictions::{AnswerFormat, Formats, Prediction, Reading, key_text};
 
 #[derive(Debug)]
 pub(super) struct Predictions {
     pub(super) files: FileSet,
-    pub(super) formats: Formats,
+    formats: Formats,
+    /// The format of all of them, where they have one.
+    common: Option<Arc<AnswerFormat>>,
     index: Index,
+    /// How many have no key.
+    keyless: usize,
     /// Taken by a record that has another one.
     pub(super) duplicates: u64,
     taken: usize,
 }
 
 impl Predictions {
-    pub(super) fn new(files: FileSet, formats: Formats, index: Index) -> Self {
-        Self { files, formats, index, duplicates: 0, taken: 0 }
+    pub(super) fn new(files: FileSet, formats: Formats, index: Index, keyless: usize) -> Self {
+        let common = formats.common();
+        Self { files, formats, common, index, keyless, duplicates: 0, taken: 0 }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -106,9 +113,7 @@ impl Predictions {
     }
 
     fn is_answered(&mut self, entry: EntryId) -> Result<bool> {
-        let (prediction, _) = self.files.prediction(self.index.entry(entry))?;
-        let format = self.formats.of(prediction.request.as_deref());
-        Ok(prediction.read(&format).outcome == Outcome::Answered)
+        self.with_reading(entry, |reading, _, _| reading.outcome == Outcome::Answered)
     }
 
     pub(super) fn read(&mut self, entry: EntryId) -> Result<Prediction<'_>> {
@@ -121,10 +126,28 @@ impl Predictions {
         entry: EntryId,
         read: impl FnOnce(&Reading<'_>, &str, u64) -> T,
     ) -> Result<T> {
-        let entry = self.index.entry(entry);
+        let entry: &Entry = self.index.entry(entry);
+        if let (Some(span), Some(format)) = (entry.response(), &self.common) {
+            let (response, file) = self.files.response(entry, span)?;
+            let prediction = Prediction { response: Some(Cow::Borrowed(response)), ..Prediction::default() };
+            return Ok(read(&prediction.read(format), file, entry.place().byte()));
+        }
         let (prediction, file) = self.files.prediction(entry)?;
         let format = self.formats.of(prediction.request.as_deref());
         Ok(read(&prediction.read(&format), file, entry.place().byte()))
+    }
+
+    /// The predictions without a key whose label this is, as it is or as the import has retyped it;
+    /// `None` where predictions with a key are left too, which the index does not know by their label.
+    pub(super) fn by_label(&self, label: &str) -> Option<Range<EntryId>> {
+        if self.index.len() - self.taken != self.keyless {
+            return None;
+        }
+        let exact = self.index.group(Hash96::exact(label).in_place_of_a_key());
+        if !exact.is_empty() {
+            return Some(exact);
+        }
+        Some(Hash96::retyped(label).map(|hash| self.index.group(hash.in_place_of_a_key())).unwrap_or_default())
     }
 
     pub(super) fn has_left(&self) -> bool {

@@ -173,10 +173,23 @@ pub(crate) struct Formats {
     given: Option<Arc<AnswerFormat>>,
     /// For a prediction without an echo.
     fallback: Arc<AnswerFormat>,
+    /// For a request without a `generationConfig`.
+    free_text: Arc<AnswerFormat>,
     /// By the text of the `generationConfig`, which most lines of a file share.
     known: HashMap<Box<str>, Arc<AnswerFormat>>,
     /// The newest of `known`.
     last: Option<(Box<str>, Arc<AnswerFormat>)>,
+    /// The format of every prediction that was met, until two differ.
+    met: Met,
+}
+
+/// Which formats were met.
+#[derive(Debug, Default)]
+enum Met {
+    #[default]
+    Nothing,
+    One(Arc<AnswerFormat>),
+    Several,
 }
 
 impl Formats {
@@ -192,24 +205,62 @@ impl Formats {
         self.given.as_deref()
     }
 
+    /// The format that holds for all predictions that were [met](Self::meet).
+    pub(crate) fn common(&self) -> Option<Arc<AnswerFormat>> {
+        match (&self.given, &self.met) {
+            (Some(given), _) => Some(Arc::clone(given)),
+            (None, Met::One(format)) => Some(Arc::clone(format)),
+            (None, Met::Nothing | Met::Several) => None,
+        }
+    }
+
+    /// Takes note of a prediction's format.
+    pub(crate) fn meet(&mut self, format: &Arc<AnswerFormat>) {
+        self.met = match std::mem::take(&mut self.met) {
+            Met::Nothing => Met::One(Arc::clone(format)),
+            Met::One(one) if Arc::ptr_eq(&one, format) => Met::One(one),
+            Met::One(_) | Met::Several => Met::Several,
+        };
+    }
+
     pub(crate) fn of(&mut self, request: Option<&RawValue>) -> Arc<AnswerFormat> {
         if let Some(given) = &self.given {
             return Arc::clone(given);
         }
         let Some(request) = request else { return Arc::clone(&self.fallback) };
-        let Some(config) = generation_config(request) else { return Arc::default() };
+        match generation_config(request) {
+            Some(config) => self.of_config(config.get()),
+            None => Arc::clone(&self.free_text),
+        }
+    }
+
+    /// The same, where the echoed request has been looked over: its `generationConfig`, and whether
+    /// there is a request at all.
+    pub(crate) fn of_echo(&mut self, has_request: bool, config: Option<&str>) -> Arc<AnswerFormat> {
+        match (&self.given, config) {
+            (Some(given), _) => Arc::clone(given),
+            (None, Some(config)) => self.of_config(config),
+            (None, None) if has_request => Arc::clone(&self.free_text),
+            (None, None) => Arc::clone(&self.fallback),
+        }
+    }
+
+    fn of_config(&mut self, config: &str) -> Arc<AnswerFormat> {
         match &self.last {
-            Some((text, format)) if **text == *config.get() => return Arc::clone(format),
+            Some((text, format)) if **text == *config => return Arc::clone(format),
             _ => {}
         }
-        let format = match self.known.get(config.get()) {
+        let format = match self.known.get(config) {
             Some(format) => Arc::clone(format),
-            None => Arc::new(AnswerFormat::from_generation_config(config)),
+            None => {
+                let config = serde_json::from_str(config).map(AnswerFormat::from_generation_config);
+                Arc::new(config.unwrap_or_default())
+            }
         };
         if self.known.len() < Self::REMEMBERED {
-            self.known.insert(config.get().into(), Arc::clone(&format));
+            self.known.insert(config.into(), Arc::clone(&format));
         }
-        self.last = Some((config.get().into(), Arc::clone(&format)));
+        self.last = Some((config.into(), Arc::clone(&format)));
         format
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::glance::Glance;
 use super::prediction::Prediction;
 use super::problem::{Problem, ProblemKind};
 use crate::error::{Error, Position, Result};
@@ -251,6 +252,15 @@ impl<'a> Line<'a> {
             }
             _ => self.problem(ProblemKind::NotJson, format!("the line is not JSON: {}", without_line_number(&error))),
         })
+    }
+
+    /// The line's text with where its members lie, if there is nothing unusual about it.
+    pub(crate) fn glance(&self) -> Option<(&'a str, Glance)> {
+        if self.end == LineEnd::Limit {
+            return None;
+        }
+        let text = simdutf8::basic::from_utf8(self.bytes).ok()?;
+        Some((text, Glance::at(text)?))
     }
 
     fn text(&self) -> Result<&'a str, Problem> {

@@ -2,6 +2,7 @@
 
 mod explain;
 mod format;
+mod glance;
 mod lines;
 mod prediction;
 mod problem;

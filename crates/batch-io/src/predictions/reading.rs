@@ -68,11 +68,7 @@ impl Prediction<'_> {
     pub fn read(&self, format: &AnswerFormat) -> Reading<'_> {
         let response = self.response.as_deref().map(Response::read);
         let mut reading = Reading::new(response.as_ref());
-        let failure = [self.error, self.status].into_iter().find_map(|value| match Status::read(value) {
-            Status::Failed(error) => Some(Cause::RequestError(error)),
-            Status::Silent | Status::Success => None,
-        });
-        match (failure, self.response.as_deref(), response) {
+        match (self.failure(), self.response.as_deref(), response) {
             (Some(failure), _, response) => {
                 reading.answer = response.and_then(|response| Content::of(response.candidate?.parts).into_text());
                 reading.fail(failure);
@@ -81,6 +77,19 @@ impl Prediction<'_> {
             _ => reading.fail(Cause::Empty(Empty { what: Nothing::Response, finish_reason: None, message: None })),
         }
         reading
+    }
+
+    /// What the line says of a request that failed.
+    fn failure(&self) -> Option<Cause> {
+        [self.error, self.status].into_iter().find_map(|value| match Status::read(value) {
+            Status::Failed(error) => Some(Cause::RequestError(error)),
+            Status::Silent | Status::Success => None,
+        })
+    }
+
+    /// Whether the response alone tells what the prediction says.
+    pub(crate) fn has_no_failure(&self) -> bool {
+        self.failure().is_none()
     }
 }
 

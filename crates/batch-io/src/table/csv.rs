@@ -5,6 +5,8 @@
 //! and text behind a closing quote is glued to it. In tests that crate is the oracle for
 //! everything that is well formed.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr3};
 
 /// Splits one record off the front of bytes that may end anywhere.
@@ -40,13 +42,29 @@ pub(super) enum Fault {
 /// The fields of one record, unquoted.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    pub(super) text: Vec<u8>,
+    /// The pieces of the record that are the fields' text, one behind the other: what
+    /// separates and quotes is left out. Not the text itself, so that it is copied once,
+    /// when it is known to be UTF-8.
+    pub(super) pieces: Vec<Range<usize>>,
+    /// How much text the pieces have up to the end of each field.
     pub(super) ends: Vec<usize>,
+    length: usize,
 }
 
 impl Fields {
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.ends.clear();
+        self.length = 0;
+    }
+
+    fn add(&mut self, piece: Range<usize>) {
+        self.length += piece.len();
+        self.pieces.push(piece);
+    }
+
     fn end_field(&mut self) {
-        self.ends.push(self.text.len());
+        self.ends.push(self.length);
     }
 }
 
@@ -64,8 +82,7 @@ impl Splitter {
 
     /// `last`: no byte comes after `data`.
     pub(super) fn split(self, data: &[u8], last: bool, fields: &mut Fields) -> Result<Split, Fault> {
-        fields.text.clear();
-        fields.ends.clear();
+        fields.clear();
         match data {
             [] if last => return Ok(Split::End),
             [b'\n', ..] => return Ok(Split::Blank(1)),
@@ -99,14 +116,14 @@ impl Splitter {
         let rest = &data[start..];
         match memchr3(self.delimiter, b'\n', b'\r', rest) {
             Some(length) => {
-                fields.text.extend_from_slice(&rest[..length]);
+                fields.add(start..start + length);
                 match self.separator(data, last, start + length) {
                     Some(next) => Ok(next),
                     None => Err(Fault::LoneReturn(start + length)),
                 }
             }
             None if last => {
-                fields.text.extend_from_slice(rest);
+                fields.add(start..data.len());
                 Ok(Next::EndOfRecord(data.len()))
             }
             None => Ok(Next::Partial),
@@ -124,15 +141,15 @@ impl Splitter {
             match data.get(quote + 1) {
                 // Doubled: one quote of the text.
                 Some(b'"') => {
-                    fields.text.extend_from_slice(&data[from..=quote]);
+                    fields.add(from..quote + 1);
                     from = quote + 2;
                 }
                 Some(_) => {
-                    fields.text.extend_from_slice(&data[from..quote]);
+                    fields.add(from..quote);
                     return self.separator(data, last, quote + 1).ok_or(Fault::AfterQuote(quote + 1));
                 }
                 None if last => {
-                    fields.text.extend_from_slice(&data[from..quote]);
+                    fields.add(from..quote);
                     return Ok(Next::EndOfRecord(data.len()));
                 }
                 None => return Ok(Next::Partial),
@@ -165,10 +182,11 @@ mod tests {
     fn split(data: &str, last: bool) -> Result<(Split, Vec<String>), Fault> {
         let mut fields = Fields::default();
         let split = Splitter::new(b',').split(data.as_bytes(), last, &mut fields)?;
+        let text: String = fields.pieces.into_iter().map(|piece| &data[piece]).collect();
         let mut start = 0;
         let mut values = Vec::new();
         for end in fields.ends {
-            values.push(String::from_utf8(fields.text[start..end].to_vec()).unwrap());
+            values.push(text[start..end].to_owned());
             start = end;
         }
         Ok((split, values))

@@ -153,7 +153,8 @@ impl<R: Read> Table<R> {
         let Some(length) = self.split(splitter)? else {
             return Err(self.empty_table());
         };
-        let text = self.take_text(length)?;
+        let mut text = String::new();
+        self.put_text(length, &mut text)?;
         let mut names = Vec::with_capacity(self.fields.ends.len());
         let mut start = 0;
         for &end in &self.fields.ends {
@@ -183,9 +184,8 @@ impl<R: Read> Table<R> {
     }
 
     fn read_fields(&mut self, splitter: Splitter, record: &mut Record) -> Result<bool> {
-        // The record lends its memory to the splitter and gets it back filled.
-        self.fields.text = std::mem::take(&mut record.text).into_bytes();
-        self.fields.ends = std::mem::take(&mut record.ends);
+        record.text.clear();
+        record.ends.clear();
         record.types.clear();
         let Some(length) = self.split(splitter)? else {
             return Ok(false);
@@ -194,8 +194,8 @@ impl<R: Read> Table<R> {
         if found != self.columns.len() {
             return Err(self.ragged(found));
         }
-        record.text = self.take_text(length)?;
-        record.ends = std::mem::take(&mut self.fields.ends);
+        self.put_text(length, &mut record.text)?;
+        record.ends.clone_from(&self.fields.ends);
         self.number(record);
         self.advance(length);
         Ok(true)
@@ -295,19 +295,18 @@ impl<R: Read> Table<R> {
         })
     }
 
-    /// The fields' text as UTF-8. Checked as a whole first, which is quick; that no field
-    /// ends within a character must be looked at as well, since a character cut in two by
-    /// a delimiter is whole again where the fields stand side by side.
-    fn take_text(&mut self, length: usize) -> Result<String> {
-        let text = String::from_utf8(std::mem::take(&mut self.fields.text)).ok();
-        match text {
-            Some(text) if self.fields.ends.iter().all(|&end| text.is_char_boundary(end)) => Ok(text),
-            _ => {
-                let raw = &self.buffer.data()[..length];
-                let at = std::str::from_utf8(raw).err().map_or(0, |error| error.valid_up_to());
-                Err(self.not_utf8(at))
-            }
+    /// Puts the fields' text together. Checked as a whole first, which is quick; that no field
+    /// ends within a character is seen where it is cut out.
+    fn put_text(&self, length: usize, text: &mut String) -> Result<()> {
+        text.clear();
+        let raw = &self.buffer.data()[..length];
+        let Ok(whole) = simdutf8::basic::from_utf8(raw) else {
+            return Err(self.not_utf8(std::str::from_utf8(raw).err().map_or(0, |error| error.valid_up_to())));
+        };
+        for piece in &self.fields.pieces {
+            text.push_str(whole.get(piece.clone()).ok_or_else(|| self.not_utf8(piece.start))?);
         }
+        Ok(())
     }
 
     fn number(&mut self, record: &mut Record) {
