@@ -3,12 +3,15 @@
 //! An [`Answerer`] gets one request at a time and gives a [`Reply`]. It may take its time:
 //! the answers of a network service fit in here as well as computed ones.
 
+mod gemini;
 mod generate;
+mod openai;
 mod pattern;
 mod replay;
 mod request;
 mod response;
 mod schema;
+mod server;
 mod text;
 
 use std::fmt;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 pub(crate) use response::{Spoiled, Stamp, write_response};
+pub use server::{AnswerOptions, ApiKey, ModelServer};
 
 use crate::json::Json;
 use crate::{Error, ErrorKind};
@@ -51,6 +55,19 @@ pub enum Answer {
     /// request the first usable one counts. A request without a prediction becomes a row
     /// with an error in `status`.
     Replay(PathBuf),
+    /// `openai:URL` or `openai:URL#MODEL`: what a server answers that speaks OpenAI's chat
+    /// completions at `URL/chat/completions`, as most servers of open models do.
+    ///
+    /// The request is translated, and the answer back. A real model is asked, so nothing
+    /// promises the same answer twice.
+    OpenAi(ModelServer),
+    /// `gemini:URL` or `gemini:URL#MODEL`: what a server answers that speaks Gemini's own
+    /// `generateContent`. A response comes back whole.
+    ///
+    /// An address with `/projects/…` or `/publishers/…` in its path is taken for one with
+    /// Vertex AI's paths; any other gets the Gemini Developer API's `/models/…`, below
+    /// `/v1beta` where it has no path.
+    Gemini(ModelServer),
 }
 
 impl FromStr for Answer {
@@ -60,8 +77,10 @@ impl FromStr for Answer {
         match text.split_once(':') {
             None if text == "schema" => Ok(Answer::Schema),
             Some(("replay", file)) if !file.is_empty() => Ok(Answer::Replay(file.into())),
+            Some(("openai", server)) => Ok(Answer::OpenAi(server.parse()?)),
+            Some(("gemini", server)) => Ok(Answer::Gemini(server.parse()?)),
             _ => Err(Error::new(ErrorKind::Config, format!("there is no answerer {text:?}"))
-                .with_hint("the answerers are `schema` and `replay:FILE`")),
+                .with_hint("the answerers are `schema`, `replay:FILE`, `openai:URL` and `gemini:URL`")),
         }
     }
 }
@@ -71,16 +90,20 @@ impl fmt::Display for Answer {
         match self {
             Answer::Schema => f.write_str("schema"),
             Answer::Replay(file) => write!(f, "replay:{}", file.display()),
+            Answer::OpenAi(server) => write!(f, "openai:{server}"),
+            Answer::Gemini(server) => write!(f, "gemini:{server}"),
         }
     }
 }
 
 impl Answer {
     /// Makes it ready. Reads files, so call it on a blocking thread.
-    pub(crate) fn open(&self) -> Result<Arc<dyn Answerer>, Error> {
+    pub(crate) fn open(&self, options: &AnswerOptions) -> Result<Arc<dyn Answerer>, Error> {
         Ok(match self {
             Answer::Schema => Arc::new(schema::SchemaAnswerer::default()),
             Answer::Replay(file) => Arc::new(replay::Replay::open(file)?),
+            Answer::OpenAi(server) => Arc::new(openai::OpenAi::open(server, options)?),
+            Answer::Gemini(server) => Arc::new(gemini::Gemini::open(server, options)?),
         })
     }
 }
@@ -102,6 +125,8 @@ pub(crate) trait Answerer: fmt::Debug + Send + Sync {
 pub(crate) struct Question<'q> {
     /// The `GenerateContentRequest`.
     pub(crate) request: Json<'q>,
+    /// The name of the job's model, without a path.
+    pub(crate) model: &'q str,
     /// The hash of its canonical form.
     pub(crate) hash: u128,
 }
@@ -120,6 +145,15 @@ pub(crate) enum Reply {
     },
     /// The row fails.
     Refused(RowError),
+}
+
+impl From<Result<Vec<u8>, RowError>> for Reply {
+    fn from(answer: Result<Vec<u8>, RowError>) -> Reply {
+        match answer {
+            Ok(response) => Reply::Whole { status: String::new(), response },
+            Err(error) => Reply::Refused(error),
+        }
+    }
 }
 
 /// One candidate.
@@ -161,10 +195,12 @@ impl RowError {
     pub(crate) fn status(&self) -> String {
         let (phrase, canonical) = match self.code {
             400 => ("Bad Request", "INVALID_ARGUMENT"),
+            401 => ("Unauthorized", "UNAUTHENTICATED"),
             403 => ("Forbidden", "PERMISSION_DENIED"),
             404 => ("Not Found", "NOT_FOUND"),
             429 => ("Too Many Requests", "RESOURCE_EXHAUSTED"),
             503 => ("Service Unavailable", "UNAVAILABLE"),
+            504 => ("Gateway Timeout", "DEADLINE_EXCEEDED"),
             _ => ("Internal Server Error", "INTERNAL"),
         };
         let mut message = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Answer;
+use crate::{Answer, AnswerOptions};
 
 /// How jobs are run and what answers them.
 ///
@@ -11,6 +11,8 @@ use crate::Answer;
 pub struct JobsConfig {
     /// What answers the requests. Default: [`Answer::Schema`].
     pub answer: Answer,
+    /// How a model server is asked, where that answers.
+    pub answer_options: AnswerOptions,
     /// How long a job stays pending. Default: no time.
     pub queue_delay: Duration,
     /// How long a job runs at least; its rows become ready evenly over that time.
@@ -48,6 +50,7 @@ impl Default for JobsConfig {
         const HOUR: Duration = Duration::from_secs(60 * 60);
         JobsConfig {
             answer: Answer::default(),
+            answer_options: AnswerOptions::default(),
             queue_delay: Duration::ZERO,
             run_delay: Duration::ZERO,
             queue_limit: 72 * HOUR,

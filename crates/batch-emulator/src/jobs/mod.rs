@@ -117,7 +117,7 @@ impl Jobs {
         let opened = tokio::task::spawn_blocking(move || {
             let store = Store::open(config.data.as_deref())?;
             let (records, operations) = (store.jobs()?, store.operations()?);
-            Ok::<_, Error>((store, records, operations, config.jobs.answer.open()?))
+            Ok::<_, Error>((store, records, operations, config.jobs.answer.open(&config.jobs.answer_options)?))
         });
         let (store, records, operations, answerer) = opened
             .await

@@ -194,7 +194,7 @@ fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<
             .map(|row| async {
                 match (&row.known, row.tree.root().get("request")) {
                     (None, Some(request)) => {
-                        let question = Question { request, hash: row.hash };
+                        let question = Question { request, model: work.model, hash: row.hash };
                         Some(work.answerer.answer(&question).await)
                     }
                     _ => None,
