@@ -2,11 +2,13 @@
 
 mod escape;
 mod label;
+mod outline;
 mod spec;
 mod template;
 
 use std::io::{Read, Write};
 
+pub use outline::RequestPiece;
 pub use spec::{FilePart, MimeType, RequestSpec, Role, Turn};
 pub use template::RequestTemplate;
 

@@ -65,43 +65,14 @@ impl RequestTemplate {
     /// service refuses, a reserved or repeated pass-through column, and JSON of another
     /// type than the field's.
     pub fn compile(spec: &RequestSpec, columns: &Columns) -> Result<Self> {
-        let mut line = Line { columns, constant: Vec::new(), parts: Vec::new() };
+        let mut line = Line::<Part>::new(columns);
         line.raw("{\"key\":\"");
-        line.part(Part::Key);
-        line.raw("\",\"request\":{\"contents\":[");
-        for (number, turn) in spec.turns.iter().enumerate() {
-            line.raw("{\"role\":\"");
-            line.raw(turn.role.as_str());
-            line.raw("\",\"parts\":[{\"text\":\"");
-            line.template(&format!("template of turn {}", number + 1), &turn.template)?;
-            line.raw("\"}]},");
-        }
-        line.raw("{\"role\":\"user\",\"parts\":[{\"text\":\"");
-        line.template("prompt template", &spec.prompt)?;
-        line.raw("\"}");
-        for file in &spec.files {
-            line.file(file)?;
-        }
-        line.raw("]}]");
-        if let Some(system) = &spec.system {
-            line.raw(",\"systemInstruction\":{\"parts\":[{\"text\":\"");
-            line.template("system template", system)?;
-            line.raw("\"}]}");
-        }
-        line.field("generationConfig", spec.generation_config.as_ref(), JsonType::Object)?;
-        line.field("safetySettings", spec.safety_settings.as_ref(), JsonType::Array)?;
-        line.field("tools", spec.tools.as_ref(), JsonType::Array)?;
-        line.field("toolConfig", spec.tool_config.as_ref(), JsonType::Object)?;
-        line.labels(&spec.labels)?;
-        for (name, value) in &spec.fields {
-            check_other_field(name)?;
-            line.field(name, Some(value), JsonType::Any)?;
-        }
-        line.raw("}");
+        line.hole(Part::Key);
+        line.raw("\",\"request\":");
+        line.request(spec)?;
         line.pass_through(&spec.columns)?;
         line.raw("}\n");
-        line.end_constant();
-        Ok(Self { parts: line.parts })
+        Ok(Self { parts: line.finish() })
     }
 
     /// Appends the request line of a record, line feed included; of a record that fails,
@@ -202,15 +173,103 @@ impl JsonType {
     }
 }
 
+/// What stands where a line differs from record to record, always inside of a JSON string.
+pub(super) trait Hole: Sized {
+    /// Bytes of every line.
+    fn constant(json: Vec<u8>) -> Self;
+    /// What a template makes.
+    fn template(name: &str, source: &str, columns: &Columns) -> Result<Vec<Filling<Self>>>;
+    fn file_uri(position: usize, name: &str) -> Self;
+    fn mime_type(position: usize, name: &str) -> Self;
+}
+
+/// A piece of what a template makes.
+pub(super) enum Filling<H> {
+    Text(String),
+    Hole(H),
+}
+
+impl Hole for Part {
+    fn constant(json: Vec<u8>) -> Self {
+        Self::Constant(json)
+    }
+
+    fn template(name: &str, source: &str, columns: &Columns) -> Result<Vec<Filling<Self>>> {
+        let pieces = match Template::compile(name, source, columns)?.into_pieces() {
+            Ok(pieces) => pieces,
+            Err(jinja) => return Ok(vec![Filling::Hole(Self::Jinja(jinja))]),
+        };
+        let filling = |piece| match piece {
+            Piece::Text(text) => Filling::Text(text),
+            Piece::Column(position) => Filling::Hole(Self::Column(position)),
+            Piece::Index => Filling::Hole(Self::Index),
+            Piece::Key => Filling::Hole(Self::Key),
+        };
+        Ok(pieces.into_iter().map(filling).collect())
+    }
+
+    fn file_uri(position: usize, name: &str) -> Self {
+        Self::FileUri { position, name: name.to_owned() }
+    }
+
+    fn mime_type(position: usize, name: &str) -> Self {
+        Self::MimeType { position, name: name.to_owned() }
+    }
+}
+
 /// A line that is being put together.
-struct Line<'a> {
+pub(super) struct Line<'a, H> {
     columns: &'a Columns,
     /// Constant bytes behind the last part.
     constant: Vec<u8>,
-    parts: Vec<Part>,
+    parts: Vec<H>,
 }
 
-impl Line<'_> {
+impl<'a, H: Hole> Line<'a, H> {
+    pub(super) fn new(columns: &'a Columns) -> Self {
+        Self { columns, constant: Vec::new(), parts: Vec::new() }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<H> {
+        self.end_constant();
+        self.parts
+    }
+
+    /// The request alone, from brace to brace.
+    pub(super) fn request(&mut self, spec: &RequestSpec) -> Result<()> {
+        self.raw("{\"contents\":[");
+        for (number, turn) in spec.turns.iter().enumerate() {
+            self.raw("{\"role\":\"");
+            self.raw(turn.role.as_str());
+            self.raw("\",\"parts\":[{\"text\":\"");
+            self.template(&format!("template of turn {}", number + 1), &turn.template)?;
+            self.raw("\"}]},");
+        }
+        self.raw("{\"role\":\"user\",\"parts\":[{\"text\":\"");
+        self.template("prompt template", &spec.prompt)?;
+        self.raw("\"}");
+        for file in &spec.files {
+            self.file(file)?;
+        }
+        self.raw("]}]");
+        if let Some(system) = &spec.system {
+            self.raw(",\"systemInstruction\":{\"parts\":[{\"text\":\"");
+            self.template("system template", system)?;
+            self.raw("\"}]}");
+        }
+        self.field("generationConfig", spec.generation_config.as_ref(), JsonType::Object)?;
+        self.field("safetySettings", spec.safety_settings.as_ref(), JsonType::Array)?;
+        self.field("tools", spec.tools.as_ref(), JsonType::Array)?;
+        self.field("toolConfig", spec.tool_config.as_ref(), JsonType::Object)?;
+        self.labels(&spec.labels)?;
+        for (name, value) in &spec.fields {
+            check_other_field(name)?;
+            self.field(name, Some(value), JsonType::Any)?;
+        }
+        self.raw("}");
+        Ok(())
+    }
+
     fn raw(&mut self, json: &str) {
         self.constant.extend_from_slice(json.as_bytes());
     }
@@ -219,34 +278,28 @@ impl Line<'_> {
         push_escaped(text, &mut self.constant);
     }
 
-    fn part(&mut self, part: Part) {
+    fn hole(&mut self, hole: H) {
         self.end_constant();
-        self.parts.push(part);
+        self.parts.push(hole);
     }
 
     fn end_constant(&mut self) {
         if !self.constant.is_empty() {
-            self.parts.push(Part::Constant(std::mem::take(&mut self.constant)));
+            self.parts.push(H::constant(std::mem::take(&mut self.constant)));
         }
     }
 
     fn template(&mut self, name: &str, source: &str) -> Result<()> {
-        let template = Template::compile(name, source, self.columns)?;
-        self.compiled(template);
+        let fillings = H::template(name, source, self.columns)?;
+        self.fill(fillings);
         Ok(())
     }
 
-    fn compiled(&mut self, template: Template) {
-        let pieces = match template.into_pieces() {
-            Ok(pieces) => pieces,
-            Err(jinja) => return self.part(Part::Jinja(jinja)),
-        };
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => self.text(&text),
-                Piece::Column(position) => self.part(Part::Column(position)),
-                Piece::Index => self.part(Part::Index),
-                Piece::Key => self.part(Part::Key),
+    fn fill(&mut self, fillings: Vec<Filling<H>>) {
+        for filling in fillings {
+            match filling {
+                Filling::Text(text) => self.text(&text),
+                Filling::Hole(hole) => self.hole(hole),
             }
         }
     }
@@ -259,13 +312,13 @@ impl Line<'_> {
     fn file(&mut self, file: &FilePart) -> Result<()> {
         let position = self.position(&file.column, "for a file's URI")?;
         self.raw(",{\"fileData\":{\"fileUri\":\"");
-        self.part(Part::FileUri { position, name: file.column.clone() });
+        self.hole(H::file_uri(position, &file.column));
         self.raw("\",\"mimeType\":\"");
         match &file.mime_type {
             MimeType::Fixed(mime_type) => self.text(mime_type),
             MimeType::Column(name) => {
                 let position = self.position(name, "for a file's MIME type")?;
-                self.part(Part::MimeType { position, name: name.clone() });
+                self.hole(H::mime_type(position, name));
             }
         }
         self.raw("\"}}");
@@ -297,11 +350,13 @@ impl Line<'_> {
             self.raw(if number == 0 { ",\"labels\":{\"" } else { ",\"" });
             self.text(name);
             self.raw("\":\"");
-            let template = Template::compile(&format!("template of label {name:?}"), source, self.columns)?;
-            if let Some(value) = template.constant() {
-                label::check_value(name, value)?;
+            let fillings = H::template(&format!("template of label {name:?}"), source, self.columns)?;
+            match fillings.as_slice() {
+                [] => label::check_value(name, "")?,
+                [Filling::Text(value)] => label::check_value(name, value)?,
+                _ => {}
             }
-            self.compiled(template);
+            self.fill(fillings);
             self.raw("\"");
         }
         if !labels.is_empty() {
@@ -309,7 +364,9 @@ impl Line<'_> {
         }
         Ok(())
     }
+}
 
+impl Line<'_, Part> {
     fn pass_through(&mut self, names: &[String]) -> Result<()> {
         for (number, name) in names.iter().enumerate() {
             let position = self.position(name, "to pass through")?;
@@ -326,7 +383,7 @@ impl Line<'_> {
             self.raw(",\"");
             self.text(name);
             self.raw("\":\"");
-            self.part(Part::Column(position));
+            self.hole(Part::Column(position));
             self.raw("\"");
         }
         Ok(())

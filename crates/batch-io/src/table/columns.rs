@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::error::{Error, ErrorKind, Result};
+
 /// The columns of a [`Table`](crate::Table): distinct names that are not empty, in the
 /// table's order, each with its position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,21 @@ pub(crate) enum BadName {
 }
 
 impl Columns {
+    /// The columns of a table that is not read here, such as one in a database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Header`] for a name that is empty or stood before.
+    pub fn of(names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        Self::new(names.into_iter().map(Into::into).collect()).map_err(|bad| match bad {
+            BadName::Empty { position } => {
+                Error::new(ErrorKind::Header, format!("the name of column {} is empty", position + 1))
+            }
+            BadName::Duplicate { name, .. } => {
+                Error::new(ErrorKind::Header, format!("two columns have the name {name:?}"))
+            }
+        })
+    }
+
     /// `Err` tells the first name that is empty or stood before.
     pub(crate) fn new(names: Vec<String>) -> Result<Self, BadName> {
         let mut positions = HashMap::with_capacity(names.len());

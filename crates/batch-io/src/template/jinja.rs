@@ -95,9 +95,10 @@ fn environment() -> Result<Environment<'static>> {
 
 /// How templates are read.
 pub(super) fn syntax_config() -> Result<SyntaxConfig> {
-    SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|error| {
-        Error::new(ErrorKind::Template, "the template engine refuses its settings").caused_by(error)
-    })
+    SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Template, "the template engine refuses its settings").caused_by(error))
 }
 
 impl fmt::Debug for Jinja {

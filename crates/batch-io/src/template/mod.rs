@@ -119,17 +119,4 @@ impl Template {
             Program::Jinja(jinja) => Err(jinja),
         }
     }
-
-    /// The text that it makes of every record alike, if it has neither placeholders nor
-    /// logic.
-    pub(crate) fn constant(&self) -> Option<&str> {
-        match &self.program {
-            Program::Plain(pieces) => match pieces.as_slice() {
-                [] => Some(""),
-                [Piece::Text(text)] => Some(text),
-                _ => None,
-            },
-            Program::Jinja(_) => None,
-        }
-    }
 }

@@ -128,7 +128,7 @@ impl Template {
     /// ```
     /// use batch_io::{Columns, ExpressionKind, Template, TemplateNode};
     ///
-    /// let columns = Columns::new(vec!["title".into()])?;
+    /// let columns = Columns::of(["title"])?;
     /// let nodes = Template::syntax("prompt template", "About: {{ title | upper }}", &columns)?;
     /// assert_eq!(nodes[0], TemplateNode::Text("About: ".into()));
     /// let TemplateNode::Print(expression) = &nodes[1] else { panic!() };
