@@ -95,7 +95,7 @@ pub fn adopt(
     directory: &Path,
     clock: &dyn Clock,
 ) -> Result<RunDir> {
-    let mut state = new_state(spec, digest_of(input)?, false, clock);
+    let mut state = new_state(spec, digest_of(input)?, false, None, clock);
     let Some(first) = jobs.first() else {
         return Err(Error::new(Kind::Bug, "there is no job to adopt"));
     };
@@ -134,6 +134,8 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, now: Timestamp) 
     let staged = StagedState { name: name_in(&input), input, bytes: None, rows: None, checksum: None };
     let attempt = Attempt {
         number: piece_of(job).map_or(1, |(_, attempt)| attempt),
+        round: 0,
+        input: None,
         output: String::new(),
         display_name: job.display_name.clone().unwrap_or_default(),
         labels: job.labels.clone(),
@@ -149,7 +151,7 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, now: Timestamp) 
     // The service's own counts are all that tells how many records a job was given.
     let records = job_status(job, None, now).rows.unwrap_or(0);
     let digest = String::new();
-    Ok(Shard { index, first, records, bytes: 0, digest, staged, attempts: vec![attempt] })
+    Ok(Shard { index, round: 0, first, records, bytes: 0, digest, staged, attempts: vec![attempt] })
 }
 
 /// A name for what was staged elsewhere; its address is in the input.

@@ -15,6 +15,15 @@ pub enum Event {
         /// Whether it was begun before.
         resumed: bool,
     },
+    /// A round of retries was begun.
+    Retrying {
+        /// Which, from 1.
+        round: u32,
+        /// How many records it asks about.
+        records: u64,
+        /// Whether the service resumes its own output.
+        resumed: bool,
+    },
     /// Request lines are being built and staged.
     Staging {
         /// Records so far, of the whole input.

@@ -7,12 +7,12 @@ use std::{
 };
 
 use batch_eval::Metrics;
-use batch_io::{JoinSummary, JoinedRow, Outcome, PredictionFile};
+use batch_io::{Join, JoinSummary, JoinedRow, Outcome};
 
 use crate::{
-    Context, Error, Event, Events, Kind, Report, Result, RunDir, Spec,
+    Context, Error, Event, Events, Kind, Report, Result, RunDir,
     evaluate::Comparison,
-    join::{join_of, write_requests},
+    join::RunJoin,
     report::{Accounting, VERSION, jobs_of},
     run_dir::{put_in_place, temporary_of, write_atomically},
 };
@@ -22,16 +22,7 @@ const TELL_EVERY: u64 = 10_000;
 
 /// Joins, evaluates and reports; as often as asked.
 pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Option<String>) -> Result<Report> {
-    let state = run.state();
-    let predictions =
-        state.shards.iter().flat_map(|shard| &shard.attempts).flat_map(|attempt| attempt.collected.iter().flatten());
-    let work = Work {
-        root: run.path().to_owned(),
-        spec: state.spec.clone(),
-        input: PathBuf::from(&state.input.path),
-        predictions: predictions.map(|file| file.path.clone()).collect(),
-        events: context.events.clone(),
-    };
+    let work = Work { join: RunJoin::new(run), events: context.events.clone() };
     let done = tokio::task::spawn_blocking(move || work.write()).await;
     let done = done.map_err(|error| Error::new(Kind::Bug, "join the predictions").with_source(error))??;
 
@@ -66,10 +57,7 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
 
 /// What is done on a thread of its own.
 struct Work {
-    root: PathBuf,
-    spec: Spec,
-    input: PathBuf,
-    predictions: Vec<String>,
+    join: RunJoin,
     events: Events,
 }
 
@@ -82,23 +70,10 @@ struct Done {
 
 impl Work {
     fn write(self) -> Result<Done> {
-        let done = self.join()?;
+        let (summary, attempted) = self.join.run(|join| self.attempt(join))?;
+        let done = attempted.place(summary)?;
         self.remove_stale(&done);
         Ok(done)
-    }
-
-    fn join(&self) -> Result<Done> {
-        let done = self.attempt(None)?;
-        // Predictions that belong to nobody and records without one: the keys did not come back. The
-        // echoed requests may tell then, and what was asked can be built again.
-        let lost = done.summary.outcomes.get(Outcome::Missing).min(done.summary.unmatched.count);
-        // A table that was joined without the spec's prompt cannot be asked.
-        if lost == 0 || self.spec.request.prompt.is_empty() {
-            return done.place();
-        }
-        drop(done);
-        let requests = write_requests(&self.spec, &self.input, &self.root.join("requests.jsonl"))?;
-        self.attempt(Some(requests))?.place()
     }
 
     /// What was written before under a name that is not written now tells of another spec.
@@ -106,34 +81,31 @@ impl Work {
         let written = [Some(done.results.as_str()), done.mismatches.as_deref()];
         for name in ["results.csv", "results.jsonl", "mismatches.csv"] {
             if !written.contains(&Some(name)) {
-                let _ = fs::remove_file(self.root.join(name));
+                let _ = fs::remove_file(self.join.root().join(name));
             }
         }
     }
 
-    fn attempt(&self, requests: Option<PathBuf>) -> Result<Attempted> {
-        let results = match self.spec.results.format.as_deref() {
+    fn attempt(&self, join: Join<'static>) -> Result<(JoinSummary, Attempted)> {
+        let (root, spec) = (self.join.root(), self.join.spec());
+        let results = match spec.results.format.as_deref() {
             Some("jsonl") => "results.jsonl",
             _ => "results.csv",
         };
-        let predictions = self.predictions.iter();
-        let predictions = predictions.map(|name| PredictionFile::new(name, self.root.join(name))).collect();
-        let mut join = join_of(&self.spec, &self.input, predictions)?;
-        if let Some(requests) = requests {
-            join = join.requests(requests);
-        }
-        let mut comparison = match &self.spec.evaluate {
-            Some(evaluate) => Some(Comparison::new(evaluate, &self.spec, &self.root.join("mismatches.csv"))?),
+        let mut comparison = match &spec.evaluate {
+            Some(evaluate) => Some(Comparison::new(evaluate, spec, &root.join("mismatches.csv"))?),
             None => None,
         };
-        let mut output = Placed::create(&self.root.join(results))?;
+        let mut output = Placed::create(&root.join(results))?;
         let mut compared = Ok(());
         let mut each = |row: &JoinedRow<'_>| {
             let records = row.record().index() + 1;
             if records.is_multiple_of(TELL_EVERY) {
                 self.events.send(&Event::Joining { records });
             }
+            // What was not asked about is neither right nor wrong.
             if let Some(comparison) = &mut comparison
+                && row.outcome() != Outcome::Skipped
                 && compared.is_ok()
             {
                 compared = comparison.add(row);
@@ -142,26 +114,25 @@ impl Work {
         let summary = join.run(&mut output.file, &mut each);
         let summary = summary.map_err(|error| Error::new(Kind::Input, "join the predictions").with_source(error))?;
         compared?;
-        Ok(Attempted { summary, comparison, output, results: results.to_owned() })
+        Ok((summary, Attempted { comparison, output, results: results.to_owned() }))
     }
 }
 
 /// A join whose files have no names yet.
 struct Attempted {
-    summary: JoinSummary,
     comparison: Option<Comparison>,
     output: Placed,
     results: String,
 }
 
 impl Attempted {
-    fn place(self) -> Result<Done> {
+    fn place(self, summary: JoinSummary) -> Result<Done> {
         self.output.place()?;
         let (metrics, mismatches) = match self.comparison {
             Some(comparison) => (Some(comparison.finish()?), Some("mismatches.csv".to_owned())),
             None => (None, None),
         };
-        Ok(Done { summary: self.summary, metrics, results: self.results, mismatches })
+        Ok(Done { summary, metrics, results: self.results, mismatches })
     }
 }
 

@@ -1,11 +1,16 @@
 //! The join of a run: what `batch-io` needs to know of a spec.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use batch_io::{AnswerFormat, Join, PredictionFile, RequestTemplate, TableFormat};
+use batch_io::{AnswerFormat, Join, JoinSummary, Outcome, PredictionFile, RequestLines, RequestTemplate, TableFormat};
 use serde_json::value::RawValue;
 
-use crate::{Error, Kind, Result, Spec, finish::Placed, key_spec, request_spec, stage::open_table};
+use crate::{
+    Error, Kind, RequestSpec, Result, RunDir, Selected, Spec, finish::Placed, key_spec, request_spec, stage::open_table,
+};
 
 /// The join of a spec's table with prediction files: keys, label, answer format and columns as the
 /// spec says. Without the request lines, which are the last resort.
@@ -46,13 +51,100 @@ pub fn answer_format(spec: &Spec) -> Option<AnswerFormat> {
     Some(AnswerFormat::from_generation_config(&config))
 }
 
-/// Builds the request lines again, for a join where neither keys nor labels came back.
-pub(crate) fn write_requests(spec: &Spec, input: &Path, path: &Path) -> Result<PathBuf> {
-    let wrong = |error| Error::new(Kind::Input, "build request lines").with_source(error);
-    let table = open_table(input, spec)?;
-    let template = RequestTemplate::compile(&request_spec(spec)?, table.columns()).map_err(wrong)?;
-    let mut placed = Placed::create(path)?;
-    batch_io::build(table, &template, &key_spec(spec), &mut placed.file).map_err(wrong)?;
-    placed.place()?;
-    Ok(path.to_owned())
+/// All that a join of a run needs, to be taken to a thread of its own.
+pub(crate) struct RunJoin {
+    root: PathBuf,
+    spec: Spec,
+    input: PathBuf,
+    selected: Selected,
+    /// The newest first: of several answers to one record the first one counts.
+    predictions: Vec<String>,
+    /// Whether all rounds asked for answers of one form.
+    is_one_form: bool,
+}
+
+impl RunJoin {
+    pub(crate) fn new(run: &RunDir) -> Self {
+        let state = run.state();
+        let requests = state.rounds.iter().filter_map(|round| round.request.as_ref());
+        let form = form_of(&state.spec.request);
+        Self {
+            root: run.path().to_owned(),
+            spec: state.spec.clone(),
+            input: state.input_path(),
+            selected: state.selected.unwrap_or(Selected::All),
+            predictions: state.prediction_files().into_iter().map(str::to_owned).collect(),
+            is_one_form: requests.into_iter().all(|request| form_of(request) == form),
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Joins by `attempt`, which runs the join that it is given to the end, and once more where keys were
+    /// lost: with the request lines, built again, so that the echoed requests tell.
+    ///
+    /// # Errors
+    /// Those of `attempt`, and of building request lines.
+    pub(crate) fn run<T>(
+        &self,
+        mut attempt: impl FnMut(Join<'static>) -> Result<(JoinSummary, T)>,
+    ) -> Result<(JoinSummary, T)> {
+        let (summary, done) = attempt(self.join()?)?;
+        // Predictions that belong to nobody and records without one: the keys did not come back. The
+        // echoed requests may tell then, and what was asked can be built again.
+        let lost = summary.outcomes.get(Outcome::Missing).min(summary.unmatched.count);
+        // A table that was joined without the spec's prompt cannot be asked.
+        if lost == 0 || self.spec.request.prompt.is_empty() {
+            return Ok((summary, done));
+        }
+        drop(done);
+        let requests = self.write_requests(&self.root.join("requests.jsonl"))?;
+        attempt(self.join()?.requests(requests))
+    }
+
+    fn join(&self) -> Result<Join<'static>> {
+        let predictions = self.predictions.iter();
+        let predictions = predictions.map(|name| PredictionFile::new(name, self.root.join(name))).collect();
+        let join = match self.is_one_form {
+            true => join_of(&self.spec, &self.input, predictions)?,
+            // Each echoed request tells what form its answer was to have.
+            false => {
+                let mut spec = self.spec.clone();
+                spec.request.generation_config = None;
+                join_of(&spec, &self.input, predictions)?
+            }
+        };
+        Ok(match self.selected {
+            Selected::All => join,
+            selected => join.skip(move |index| !selected.has(index)),
+        })
+    }
+
+    /// Builds the request lines again, for a join where neither keys nor labels came back.
+    fn write_requests(&self, path: &Path) -> Result<PathBuf> {
+        let wrong = |error| Error::new(Kind::Input, "build request lines").with_source(error);
+        let table = open_table(&self.input, &self.spec)?;
+        let template = RequestTemplate::compile(&request_spec(&self.spec)?, table.columns()).map_err(wrong)?;
+        let mut lines = RequestLines::new(table, &template, &key_spec(&self.spec)).map_err(wrong)?;
+        let (mut placed, mut line) = (Placed::create(path)?, Vec::new());
+        while lines.next_line_if(&mut line, |index| self.selected.has(index)).map_err(wrong)?.is_some() {
+            let written = placed.file.write_all(&line);
+            written.map_err(|error| Error::io(Kind::RunDirectory, "write", path, error))?;
+            line.clear();
+        }
+        placed.place()?;
+        Ok(path.to_owned())
+    }
+}
+
+/// What decides which form answers have.
+fn form_of(request: &RequestSpec) -> [Option<&serde_json::Value>; 3] {
+    let config = request.generation_config.as_ref();
+    ["responseMimeType", "responseSchema", "responseJsonSchema"].map(|name| config?.get(name))
 }

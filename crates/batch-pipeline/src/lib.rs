@@ -66,11 +66,15 @@ mod event;
 mod finish;
 mod join;
 mod list;
+mod manifest;
 mod poll;
+mod records;
 mod report;
 mod request;
+mod retry;
 mod run;
 mod run_dir;
+mod selection;
 mod spec;
 mod stage;
 pub mod state;
@@ -89,11 +93,14 @@ pub use error::{Error, Kind, Place, Result};
 pub use event::{Event, Events};
 pub use join::{answer_format, join_of};
 pub use list::{RunEntry, RunSummary, list_runs};
+pub use manifest::{MANIFEST, ManifestRow, read_manifest};
 pub use poll::PollPolicy;
 pub use report::{Accounting, JobReport, Report};
 pub use request::request_spec;
+pub use retry::{Retried, RetryOptions, UNANSWERED, retry};
 pub use run::run;
 pub use run_dir::{RUNS, RunDir, RunDirOptions, read_run};
+pub use selection::{Selected, Selection};
 pub use spec::{
     EndpointsSpec, EvaluateSpec, FileSpec, InputSpec, LimitsSpec, LocalSpec, Override, Overrides, RequestSpec,
     ResultsSpec, SAMPLE, Spec, TargetSpec, TurnSpec,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
 
 use crate::{
-    Clock, Error, Kind, Result, Spec,
+    Clock, Error, Kind, Result, Selection, Spec,
     state::{InputState, RunState, VERSION},
 };
 
@@ -33,6 +33,8 @@ pub struct RunDirOptions {
     pub root: Option<PathBuf>,
     /// Whether the service is the emulator of this process.
     pub local: bool,
+    /// The part of the table that is asked about; all of it by default.
+    pub selection: Option<Selection>,
     /// The spec's file, as a list of runs shall name it.
     pub spec_file: Option<PathBuf>,
 }
@@ -66,7 +68,7 @@ impl RunDir {
             // A pipe by a name, such as a shell's <(…), can be read once only as well.
             return Self::spool(&mut File::open(input).map_err(failed)?, spec, options, clock);
         }
-        Self::choose(new_state(spec, digest_of(input)?, options.local, clock), options)
+        Self::choose(new_state(spec, digest_of(input)?, options.local, options.selection, clock), options)
     }
 
     /// The run that `state` goes on with, or a new one.
@@ -151,7 +153,7 @@ impl RunDir {
             .and_then(|()| digest_of(&spooled));
         let placed = digest.and_then(|mut input| {
             input.path = "-".to_owned();
-            let mut this = Self::choose(new_state(spec, input, options.local, clock), options)?;
+            let mut this = Self::choose(new_state(spec, input, options.local, options.selection, clock), options)?;
             let target = this.path.join("input");
             put_in_place(&spooled, &target).map_err(|e| Error::io(Kind::RunDirectory, "write", &target, e))?;
             this.state.input.path = target.display().to_string();
@@ -305,8 +307,14 @@ fn newest_unfinished(root: &Path, fingerprint: &str) -> Result<Option<PathBuf>> 
     Ok(runs.max_by_key(|(created, _)| *created).map(|(_, directory)| directory))
 }
 
-pub(crate) fn new_state(spec: &Spec, input: InputState, local: bool, clock: &dyn Clock) -> RunState {
-    let fingerprint = fingerprint_of(spec, &input.digest, local);
+pub(crate) fn new_state(
+    spec: &Spec,
+    input: InputState,
+    local: bool,
+    selection: Option<Selection>,
+    clock: &dyn Clock,
+) -> RunState {
+    let fingerprint = fingerprint_of(spec, &input.digest, local, selection);
     let created = clock.now();
     // Readable, in order by name, and unique even for runs of one second.
     let time = created.strftime("%Y%m%d-%H%M%S").to_string();
@@ -321,16 +329,19 @@ pub(crate) fn new_state(spec: &Spec, input: InputState, local: bool, clock: &dyn
         spec_file: None,
         spec,
         input,
+        selection,
+        selected: None,
         shards,
         staged: false,
+        rounds: Vec::new(),
         finished: None,
     }
 }
 
 /// Which spec and input a run is of. How answers are evaluated, how results are written and when
 /// jobs are looked at make no other run of it.
-fn fingerprint_of(spec: &Spec, input: &str, local: bool) -> String {
-    let parts = serde_json::json!({
+fn fingerprint_of(spec: &Spec, input: &str, local: bool, selection: Option<Selection>) -> String {
+    let mut parts = serde_json::json!({
         "format": [&spec.input.format, &spec.input.delimiter, &spec.input.key],
         "request": &spec.request,
         "target": &spec.target,
@@ -339,6 +350,10 @@ fn fingerprint_of(spec: &Spec, input: &str, local: bool) -> String {
         "local": local,
         "endpoints": &spec.endpoints,
     });
+    // A run of the whole table has the fingerprint that it always had.
+    if let Some(selection) = selection {
+        parts["selection"] = serde_json::json!(selection);
+    }
     let digest = Sha256::digest(parts.to_string().as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

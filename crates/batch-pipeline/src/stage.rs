@@ -15,8 +15,11 @@ use tokio::sync::mpsc;
 use crate::{
     Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec,
     cut::Cutter,
+    manifest::ManifestWriter,
+    records::RecordSet,
     request::request_spec,
-    state::{Shard, StagedState},
+    selection::Selected,
+    state::{RunState, Shard, StagedState},
 };
 
 /// How many bytes travel at once from the builder to the store.
@@ -34,22 +37,54 @@ enum Piece {
     End(CutShard),
 }
 
-/// Sees to it that every shard of the input lies where the service reads it.
+/// Sees to it that every shard of the run and of its rounds lies where the service reads it.
 pub(crate) async fn stage(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
-    let found = verify(run, backends, context).await?;
-    if run.state().staged && found.iter().all(|found| *found) {
+    select(run).await?;
+    stage_round(run, 0, backends, context).await?;
+    let rounds = run.state().rounds.iter().filter(|round| round.resumed.is_empty()).map(|round| round.number);
+    for round in rounds.collect::<Vec<_>>() {
+        stage_round(run, round, backends, context).await?;
+    }
+    Ok(())
+}
+
+/// Finds out which records are asked about, unless that is known.
+async fn select(run: &mut RunDir) -> Result<()> {
+    let state = run.state();
+    if state.selection.is_none() || state.selected.is_some() {
+        return Ok(());
+    }
+    let (input, digest, spec) = (state.input_path(), state.input.digest.clone(), state.spec.clone());
+    let selection = state.selection;
+    let selecting = tokio::task::spawn_blocking(move || Selected::of(selection, &input, &digest, &spec));
+    let selected = selecting.await.map_err(|error| Error::new(Kind::Bug, "select records").with_source(error))??;
+    run.update(|state| state.selected = Some(selected))
+}
+
+async fn stage_round(run: &mut RunDir, round: u32, backends: &Backends, context: &Context) -> Result<()> {
+    let found = verify(run, round, backends, context).await?;
+    let state = run.state();
+    let complete = state.round(round).map_or(state.staged, |round| round.staged);
+    if complete && found.iter().all(|found| *found) {
         return Ok(());
     }
     let (sender, mut pieces) = mpsc::channel(WAITING);
+    let known: Vec<&Shard> = state.shards.iter().filter(|shard| shard.round == round).collect();
     let builder = Builder {
-        input: PathBuf::from(&run.state().input.path),
-        spec: run.state().spec.clone(),
-        known: run.state().shards.iter().zip(&found).map(|(shard, found)| (built_of(shard), *found)).collect(),
-        complete: run.state().staged,
+        root: run.path().to_owned(),
+        input: state.input_path(),
+        spec: state.spec_of(round),
+        wanted: match state.round(round) {
+            None => Wanted::Selected(state.selected.unwrap_or(Selected::All)),
+            Some(round) => Wanted::Listed(run.path().join(&round.list)),
+        },
+        first: state.shards.iter().filter(|shard| shard.round < round).count(),
+        known: known.into_iter().zip(&found).map(|(shard, found)| (built_of(shard), *found)).collect(),
+        complete,
         pieces: sender,
     };
     let building = tokio::task::spawn_blocking(move || builder.build());
-    let staged = receive(run, &mut pieces, backends, context).await;
+    let staged = receive(run, round, &mut pieces, backends, context).await;
     // The builder stops at its next piece where nobody takes any more.
     drop(pieces);
     let built = building.await.map_err(|error| Error::new(Kind::Bug, "build request lines").with_source(error))?;
@@ -58,14 +93,21 @@ pub(crate) async fn stage(run: &mut RunDir, backends: &Backends, context: &Conte
     match (staged, built) {
         (Err(error), Ok(()) | Err(Halt::NobodyListens)) | (_, Err(Halt::Failed(error))) => Err(error),
         (Ok(()), Err(Halt::NobodyListens)) => Err(Error::new(Kind::Bug, "the builder stopped too early")),
-        (Ok(()), Ok(())) => run.update(|state| state.staged = true),
+        (Ok(()), Ok(())) => run.update(|state| *is_staged(state, round) = true),
     }
 }
 
-/// For each shard that was staged before, whether it lies there as it was.
-async fn verify(run: &RunDir, backends: &Backends, context: &Context) -> Result<Vec<bool>> {
+fn is_staged(state: &mut RunState, round: u32) -> &mut bool {
+    match state.rounds.iter_mut().find(|other| other.number == round) {
+        Some(round) => &mut round.staged,
+        None => &mut state.staged,
+    }
+}
+
+/// For each shard of a round that was staged before, whether it lies there as it was.
+async fn verify(run: &RunDir, round: u32, backends: &Backends, context: &Context) -> Result<Vec<bool>> {
     let mut all = Vec::new();
-    for shard in &run.state().shards {
+    for shard in run.state().shards.iter().filter(|shard| shard.round == round) {
         context.stop.check()?;
         // What a job has read already need not lie there any more.
         if shard.attempts.iter().any(|attempt| attempt.job.is_some()) {
@@ -92,12 +134,13 @@ fn staged_event(shard: &Shard, found: bool) -> Event {
 /// Takes the builder's pieces into the store.
 async fn receive(
     run: &mut RunDir,
+    round: u32,
     pieces: &mut mpsc::Receiver<Piece>,
     backends: &Backends,
     context: &Context,
 ) -> Result<()> {
-    let columns = Columns::new(pass_through(&run.state().spec));
-    let mut sink: Option<(String, Box<dyn RequestSink>)> = None;
+    let columns = Columns::new(pass_through(&run.state().spec_of(round)));
+    let mut sink: Option<(usize, String, Box<dyn RequestSink>)> = None;
     let (mut records, mut bytes) = (0, 0);
     let outcome = loop {
         if let Err(stopped) = context.stop.check() {
@@ -109,25 +152,24 @@ async fn receive(
                 Piece::Begin(index) => {
                     let name = format!("{}/s{index:05}", run.state().id);
                     let created = backends.input.create(&name, &columns).await.map_err(|error| failed(index, error))?;
-                    sink = Some((name, created));
+                    sink = Some((index, name, created));
                 }
                 Piece::Bytes { bytes: piece, records: of_piece } => {
                     records += of_piece;
                     bytes += piece.len() as u64;
-                    let index = run.state().shards.len();
-                    if let Some((_, sink)) = &mut sink {
-                        sink.write(piece).await.map_err(|error| failed(index, error))?;
+                    if let Some((index, _, sink)) = &mut sink {
+                        sink.write(piece).await.map_err(|error| failed(*index, error))?;
                     }
                     context.events.send(&Event::Staging { records, bytes });
                 }
                 Piece::End(built) => {
-                    let Some((name, sink)) = sink.take() else { return Ok(()) };
+                    let Some((_, name, sink)) = sink.take() else { return Ok(()) };
                     let staged = sink.finish().await.map_err(|error| failed(built.index, error))?;
                     let staged = StagedState::new(name, &staged);
                     let event = run.update(|state| {
                         let attempts = Vec::new();
                         let CutShard { index, first, records, bytes, digest } = built;
-                        let shard = Shard { index, first, records, bytes, digest, staged, attempts };
+                        let shard = Shard { index, round, first, records, bytes, digest, staged, attempts };
                         let event = staged_event(&shard, false);
                         if let Some(place) = state.shards.get_mut(index) {
                             *place = shard;
@@ -147,7 +189,7 @@ async fn receive(
         }
     };
     // A shard that was begun and not ended is not wanted: the builder failed, or we stop.
-    if let Some((_, sink)) = sink
+    if let Some((_, _, sink)) = sink
         && let Err(error) = sink.abort().await
     {
         tracing::warn!(%error, "what was staged half could not be removed");
@@ -178,16 +220,33 @@ enum Halt {
     Failed(Error),
 }
 
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl From<batch_io::Error> for Halt {
     fn from(error: batch_io::Error) -> Self {
         Self::Failed(Error::new(Kind::Input, "build request lines").with_source(error))
     }
 }
 
+/// The records whose request lines are built.
+enum Wanted {
+    Selected(Selected),
+    /// Those of a list on disk.
+    Listed(PathBuf),
+}
+
 /// Builds request lines, and cuts them into shards at the limits.
 struct Builder {
+    root: PathBuf,
     input: PathBuf,
     spec: Spec,
+    wanted: Wanted,
+    /// The index of the first shard that is cut: those before are of earlier rounds.
+    first: usize,
     /// The shards of an earlier process, and whether they are to be built again.
     known: Vec<(CutShard, bool)>,
     /// Whether `known` are all there are.
@@ -197,15 +256,25 @@ struct Builder {
 
 impl Builder {
     fn build(self) -> Result<(), Halt> {
-        let table = open_table(&self.input, &self.spec).map_err(Halt::Failed)?;
-        let template = RequestTemplate::compile(&request_spec(&self.spec).map_err(Halt::Failed)?, table.columns())?;
+        let listed = match &self.wanted {
+            Wanted::Selected(_) => None,
+            Wanted::Listed(path) => Some(RecordSet::read(path)?),
+        };
+        let wanted = |index| match (&listed, &self.wanted) {
+            (Some(listed), _) => listed.has(index),
+            (None, Wanted::Selected(selected)) => selected.has(index),
+            (None, Wanted::Listed(_)) => false,
+        };
+        let table = open_table(&self.input, &self.spec)?;
+        let template = RequestTemplate::compile(&request_spec(&self.spec)?, table.columns())?;
+        let mut manifest = ManifestWriter::create(&self.root, self.first)?;
         let mut lines = RequestLines::new(table, &template, &key_spec(&self.spec))?;
         let limits = &self.spec.limits;
         let mut cut = Cut::new(&self);
         let mut line = Vec::new();
-        while let Some(info) = lines.next_line(&mut line)? {
+        while let Some(info) = lines.next_line_if(&mut line, wanted)? {
             let (index, row) = (info.index, info.line);
-            let length = line.len() as u64;
+            let length = info.length as u64;
             if limits.bytes < length {
                 let table = self.input.display();
                 let message = format!(
@@ -217,6 +286,7 @@ impl Builder {
             if let Some(ended) = cut.cutter.before(length) {
                 cut.end(ended)?;
             }
+            manifest.add(info.key, index, self.first + cut.cutter.index(), &line)?;
             cut.add(index, &line)?;
             line.clear();
         }
@@ -226,6 +296,8 @@ impl Builder {
         if self.complete && cut.cutter.index() != self.known.len() {
             return Err(cut.changed());
         }
+        // Before the state says that all is staged: whoever reads that finds the manifest.
+        manifest.place()?;
         Ok(())
     }
 }
@@ -270,7 +342,7 @@ impl<'a> Cut<'a> {
                 let index = self.cutter.index();
                 let sends = self.builder.known.get(index).is_none_or(|(_, found)| !found);
                 if sends {
-                    self.send(Piece::Begin(index))?;
+                    self.send(Piece::Begin(self.builder.first + index))?;
                 }
                 *self.open.insert(sends)
             }
@@ -293,8 +365,10 @@ impl<'a> Cut<'a> {
         if bytes.is_empty() { Ok(()) } else { self.send(Piece::Bytes { bytes, records }) }
     }
 
-    fn end(&mut self, built: CutShard) -> Result<(), Halt> {
-        if self.builder.known.get(built.index).is_some_and(|(known, _)| *known != built) {
+    fn end(&mut self, cut: CutShard) -> Result<(), Halt> {
+        let known = self.builder.known.get(cut.index);
+        let built = CutShard { index: self.builder.first + cut.index, ..cut };
+        if known.is_some_and(|(known, _)| *known != built) {
             return Err(self.changed());
         }
         if self.open.take() == Some(true) {

@@ -1,11 +1,14 @@
 //! What a run knows about itself: `run.json`, version 1.
 
+use std::path::{Path, PathBuf};
+
 use batch_backend::{Staged, StagedSize};
+use batch_io::Outcome;
 use batch_model::{CompletionStats, InputConfig, JobName, JobState, OutputInfo, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Spec;
+use crate::{RequestSpec, Selected, Selection, Spec};
 
 /// The version of `run.json` that this crate writes.
 pub const VERSION: u32 = 1;
@@ -30,10 +33,20 @@ pub struct RunState {
     pub spec: Spec,
     /// The input as it was read.
     pub input: InputState,
-    /// The pieces of the input, each a job of its own, in input order. Empty until they are staged.
+    /// The part of the table that is asked about; absent where that is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
+    /// What the selection comes to on this table; absent until staging begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<Selected>,
+    /// The pieces of the input, each a job of its own: those of the run itself in input order, then those
+    /// of each round of retries. Empty until they are staged.
     pub shards: Vec<Shard>,
-    /// Whether every shard of the input is in `shards`.
+    /// Whether every shard of the input is in `shards`; of those of a round, the round tells.
     pub staged: bool,
+    /// The rounds of retries, oldest first. The last one is being worked on while the run is not finished.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<Round>,
     /// When results and report were written last.
     pub finished: Option<Timestamp>,
 }
@@ -49,11 +62,55 @@ pub struct InputState {
     pub digest: String,
 }
 
-/// A piece of the input that one job answers.
+/// A round of retries: records that are asked about again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// Which round, from 1; the run itself is round 0.
+    pub number: u32,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// What became of its records before: the outcomes that were chosen.
+    #[serde(with = "outcomes")]
+    pub only: Vec<Outcome>,
+    /// How many records it has.
+    pub records: u64,
+    /// Which they are: a CSV of `key,index,outcome`, relative to the run directory.
+    pub list: String,
+    /// What is asked, where that is not what the run asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestSpec>,
+    /// The shards whose newest output is the input of another job, by the service's own resume. Without
+    /// them the round has shards of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<usize>,
+    /// Whether every shard of the round is staged.
+    pub staged: bool,
+}
+
+/// Outcomes by their names.
+mod outcomes {
+    use batch_io::Outcome;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(outcomes: &[Outcome], serializer: S) -> Result<S::Ok, S::Error> {
+        outcomes.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        let outcome = |name: &String| name.parse().map_err(|_| D::Error::custom(format!("{name:?} is no outcome")));
+        names.iter().map(outcome).collect()
+    }
+}
+
+/// A set of records that one job answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shard {
-    /// Which piece, from 0.
+    /// Which, from 0.
     pub index: usize,
+    /// The round that it was made for; 0 is the run itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub round: u32,
     /// The index of its first record.
     pub first: u64,
     /// How many records it has.
@@ -106,6 +163,12 @@ impl StagedState {
 pub struct Attempt {
     /// Which attempt, from 1.
     pub number: u32,
+    /// The round that it was made in; 0 is the run itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub round: u32,
+    /// The job's input, where that is the output of the attempt before and not the staged request lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputConfig>,
     /// The name in the output store.
     pub output: String,
     /// The display name that the job is created with.
@@ -169,4 +232,47 @@ impl RunState {
         let goes_on = |shard: &Shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended());
         self.finished.is_some() && !self.shards.iter().any(goes_on)
     }
+
+    /// The spec under which a round asks: the run's own, or with what was changed for the round.
+    #[must_use]
+    pub fn spec_of(&self, round: u32) -> Spec {
+        let mut spec = self.spec.clone();
+        if let Some(request) = self.round(round).and_then(|round| round.request.clone()) {
+            spec.request = request;
+        }
+        spec
+    }
+
+    /// A round of retries by its number.
+    #[must_use]
+    pub fn round(&self, number: u32) -> Option<&Round> {
+        self.rounds.iter().find(|round| round.number == number)
+    }
+
+    /// Whether a record is asked about, by its index.
+    #[must_use]
+    pub fn is_selected(&self, index: u64) -> bool {
+        self.selected.is_none_or(|selected| selected.has(index))
+    }
+
+    /// All prediction files that were collected, relative to the run directory: the newest round first,
+    /// so that of several answers to one record the newest is read first.
+    #[must_use]
+    pub fn prediction_files(&self) -> Vec<&str> {
+        let attempts = self.shards.iter().flat_map(|shard| &shard.attempts);
+        let mut attempts: Vec<&Attempt> = attempts.collect();
+        // Stable: the shards of one round stay in their order.
+        attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.round));
+        attempts.iter().flat_map(|attempt| attempt.collected.iter().flatten()).map(|file| &*file.path).collect()
+    }
+
+    /// The input table, as it can be opened.
+    pub(crate) fn input_path(&self) -> PathBuf {
+        Path::new(&self.input.path).to_owned()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use batch_backend::{JobService, ListJobs};
-use batch_model::{BatchPredictionJob, JobName, JobState};
+use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -77,25 +77,42 @@ async fn intend(
     context: &Context,
 ) -> Result<Option<(Attempt, bool, BatchPredictionJob)>> {
     let mut run = run.lock().await;
-    let model = run.state().spec.model()?;
-    let intended_before = match run.state().shards[shard].attempts.last() {
-        Some(attempt) if attempt.job.is_some() => return Ok(None),
-        Some(_) => true,
-        None => {
+    let resumed = resume_of(run.state(), shard, backends)?;
+    let intended_before = match (run.state().shards[shard].attempts.last(), &resumed) {
+        (Some(attempt), None) if attempt.job.is_some() => return Ok(None),
+        (Some(attempt), _) if attempt.job.is_none() => true,
+        _ => {
             let now = context.clock.now();
             run.update(|state| {
-                let attempt = new_attempt(state, shard, 1, now);
+                let attempt = new_attempt(state, shard, resumed, now);
                 state.shards[shard].attempts.push(attempt);
             })?;
             false
         }
     };
     let attempt = current(run.state(), shard)?.clone();
-    let input = run.state().shards[shard].staged.input.clone();
+    let model = run.state().spec_of(attempt.round).model()?;
+    let input = attempt.input.clone().unwrap_or_else(|| run.state().shards[shard].staged.input.clone());
     let mut job =
         BatchPredictionJob::new(&attempt.display_name, &model, input, backends.output.config(&attempt.output));
     job.labels.clone_from(&attempt.labels);
     Ok(Some((attempt, intended_before, job)))
+}
+
+/// The round that resumes a shard and has not yet, with the input of its job: what the newest attempt
+/// left, of which the service keeps every row that has a response.
+fn resume_of(state: &RunState, shard: usize, backends: &Backends) -> Result<Option<(u32, InputConfig)>> {
+    let Some(round) = state.rounds.last().filter(|round| round.resumed.contains(&shard)) else { return Ok(None) };
+    let attempt = current(state, shard)?;
+    if round.number <= attempt.round {
+        return Ok(None);
+    }
+    let missing = || Error::new(Kind::Bug, format!("shard {shard} has no output to resume"));
+    let input = backends
+        .output
+        .as_input(attempt.output_info.as_ref().ok_or_else(missing)?)
+        .map_err(|error| Error::new(Kind::Backend, format!("resume the job of shard {shard}")).with_source(error))?;
+    Ok(Some((round.number, input)))
 }
 
 /// The newest attempt of a shard.
@@ -104,7 +121,13 @@ pub(crate) fn current(state: &RunState, shard: usize) -> Result<&Attempt> {
     attempt.ok_or_else(|| Error::new(Kind::Bug, format!("shard {shard} has no attempt")))
 }
 
-fn new_attempt(state: &RunState, shard: usize, number: u32, now: jiff::Timestamp) -> Attempt {
+fn new_attempt(state: &RunState, shard: usize, resumed: Option<(u32, InputConfig)>, now: jiff::Timestamp) -> Attempt {
+    let before = state.shards[shard].attempts.last();
+    let number = before.map_or(1, |attempt| attempt.number + 1);
+    let (round, input) = match resumed {
+        Some((round, input)) => (round, Some(input)),
+        None => (state.shards[shard].round, None),
+    };
     let piece = format!("s{shard:05}-a{number}");
     let mut labels = state.spec.target.labels.clone();
     for (key, value) in [
@@ -116,6 +139,8 @@ fn new_attempt(state: &RunState, shard: usize, number: u32, now: jiff::Timestamp
     }
     Attempt {
         number,
+        round,
+        input,
         output: format!("{}/{piece}", state.id),
         display_name: format!("batch-cli {} {piece}", state.id),
         labels,

@@ -53,6 +53,11 @@ impl Document {
         Ok(this)
     }
 
+    /// The values of a spec that was read before.
+    pub(super) fn of(values: Value) -> Self {
+        Self { values, places: HashMap::new(), file: "the spec".to_owned() }
+    }
+
     /// Puts a setting over what the file says.
     pub(super) fn set(&mut self, setting: &Override) -> Result<()> {
         let mut at = &mut self.values;

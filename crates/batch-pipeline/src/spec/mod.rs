@@ -325,6 +325,39 @@ impl Spec {
         Ok(spec)
     }
 
+    /// This spec with some settings of its `[request]` changed; `request.` may be left out of their paths.
+    /// Templates are taken as they are: a leading `@` means no file here.
+    ///
+    /// # Errors
+    /// A setting of another table, a key that there is not, a value of another type.
+    pub fn with_request(&self, overrides: &Overrides) -> Result<Self> {
+        let values = serde_json::to_value(self);
+        let values = values.map_err(|error| Error::new(Kind::Bug, "write the spec").with_source(error))?;
+        let mut document = Document::of(values);
+        for setting in &overrides.0 {
+            let first = setting.path.split('.').next().unwrap_or_default();
+            let path = match first {
+                "request" => setting.path.clone(),
+                _ if keys::of("request").is_some_and(|keys| keys.contains(&first)) => {
+                    keys::join("request", &setting.path)
+                }
+                _ => {
+                    let message = format!("{}: {:?} is no setting of the request", setting.origin, setting.path);
+                    return Err(Error::new(Kind::Spec, message).with_hint("only what is asked can be changed here"));
+                }
+            };
+            document.set(&Override { path, ..setting.clone() })?;
+        }
+        document.check_keys()?;
+        let spec: Self = serde_path_to_error::deserialize(&document.values).map_err(|error| {
+            let path = error.path().to_string();
+            let message = format!("{path}: {}", error.into_inner());
+            document.error_at(&path, message)
+        })?;
+        spec.check(&document)?;
+        Ok(spec)
+    }
+
     /// A template that begins with `@` is the text of that file; `@@` stands for a real `@`.
     fn read_templates(&mut self, document: &Document, spec_file: &Path) -> Result<()> {
         let request = &mut self.request;

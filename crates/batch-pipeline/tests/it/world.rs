@@ -13,8 +13,12 @@ use batch_backend::{
     memory::{MemoryJobs, MemoryStore},
 };
 use batch_model::{BatchPredictionJob, JobName};
-use batch_pipeline::{Backends, Clock, Context, Event, Events, Overrides, Report, RunDir, RunDirOptions, Spec, Stop};
+use batch_pipeline::{
+    Backends, Clock, Context, Event, Events, Overrides, Report, Retried, RetryOptions, RunDir, RunDirOptions,
+    Selection, Spec, Stop,
+};
 use jiff::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 
 /// A clock on which every sleep takes no time.
@@ -48,6 +52,8 @@ pub(crate) enum Wrong {
     NoCreate,
     /// A poll fails for a while.
     Poll(Kind),
+    /// The job is created, and fails as a whole.
+    FailedJob,
 }
 
 /// Jobs in memory that go wrong as asked, and count what is asked of them.
@@ -56,6 +62,8 @@ pub(crate) struct Jobs {
     inner: MemoryJobs,
     wrong: Arc<Mutex<VecDeque<Wrong>>>,
     pub(crate) created: Arc<Mutex<u32>>,
+    /// The jobs that fail.
+    failed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Jobs {
@@ -81,8 +89,14 @@ impl fmt::Display for Jobs {
 impl JobService for Jobs {
     async fn create(&self, job: &BatchPredictionJob) -> Result<BatchPredictionJob> {
         let lost = || Err(Error::new(Kind::Unavailable, "create the job", "x").with_maybe_done(true));
-        match self.take(|wrong| matches!(wrong, Wrong::LostCreate | Wrong::NoCreate)) {
+        match self.take(|wrong| matches!(wrong, Wrong::LostCreate | Wrong::NoCreate | Wrong::FailedJob)) {
             Some(Wrong::NoCreate) => lost(),
+            Some(Wrong::FailedJob) => {
+                *self.created.lock().unwrap() += 1;
+                let job = self.inner.create(job).await?;
+                self.failed.lock().unwrap().extend(job.name.clone());
+                Ok(job)
+            }
             wrong => {
                 *self.created.lock().unwrap() += 1;
                 let job = self.inner.create(job).await?;
@@ -94,6 +108,12 @@ impl JobService for Jobs {
     async fn get(&self, name: &JobName) -> Result<BatchPredictionJob> {
         match self.take(|wrong| matches!(wrong, Wrong::Poll(_))) {
             Some(Wrong::Poll(kind)) => Err(Error::new(kind, "get the job", name.to_string())),
+            _ if self.failed.lock().unwrap().contains(&name.to_string()) => {
+                let mut job = BatchPredictionJob::default();
+                job.name = Some(name.to_string());
+                job.state = batch_model::JobState::Failed;
+                Ok(job)
+            }
             _ => self.inner.get(name).await,
         }
     }
@@ -116,6 +136,7 @@ pub(crate) struct World {
     folder: TempDir,
     pub(crate) store: MemoryStore,
     pub(crate) jobs: Jobs,
+    answers: Answers,
     pub(crate) clock: TestClock,
     pub(crate) told: Arc<Mutex<Vec<String>>>,
 }
@@ -123,9 +144,30 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let store = MemoryStore::default();
-        let inner = MemoryJobs::new(store.clone(), Arc::new(answer));
-        let jobs = Jobs { inner, wrong: Arc::default(), created: Arc::default() };
-        Self { folder: tempfile::tempdir().unwrap(), store, jobs, clock: TestClock::new(), told: Arc::default() }
+        let answers = Answers::default();
+        let answerer = answers.clone();
+        let inner = MemoryJobs::new(store.clone(), Arc::new(move |line| answerer.answer(line)));
+        let jobs = Jobs { inner, wrong: Arc::default(), created: Arc::default(), failed: Arc::default() };
+        let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+        Self { folder, store, jobs, answers, clock, told: Arc::default() }
+    }
+
+    /// From now on the service fails requests whose prompt has one of these texts in it.
+    pub(crate) fn fails<const N: usize>(&self, texts: [&'static str; N]) -> &Self {
+        *self.answers.fails.lock().unwrap() = texts.to_vec();
+        self
+    }
+
+    /// From now on the service says nothing about such requests: neither a response nor an error.
+    pub(crate) fn ignores<const N: usize>(&self, texts: [&'static str; N]) -> &Self {
+        *self.answers.ignores.lock().unwrap() = texts.to_vec();
+        self
+    }
+
+    /// From now on the service cuts off the answers to such requests.
+    pub(crate) fn truncates<const N: usize>(&self, texts: [&'static str; N]) -> &Self {
+        *self.answers.truncates.lock().unwrap() = texts.to_vec();
+        self
     }
 
     pub(crate) fn goes_wrong(&self, wrong: impl IntoIterator<Item = Wrong>) -> &Self {
@@ -154,7 +196,23 @@ impl World {
         RunDir::open(spec, &self.path("table.csv"), &options, &self.clock)
     }
 
+    pub(crate) fn open_part(&self, spec: &Spec, part: Selection) -> batch_pipeline::Result<RunDir> {
+        let root = Some(self.path("runs"));
+        let options = RunDirOptions { root, selection: Some(part), ..RunDirOptions::default() };
+        RunDir::open(spec, &self.path("table.csv"), &options, &self.clock)
+    }
+
+    pub(crate) async fn retry(&self, run: &mut RunDir, options: &RetryOptions) -> batch_pipeline::Result<Retried> {
+        let (backends, context) = self.tools(Stop::never());
+        batch_pipeline::retry(run, &backends, &context, None, options).await
+    }
+
     pub(crate) async fn go(&self, run: &mut RunDir, stop: Stop) -> batch_pipeline::Result<Report> {
+        let (backends, context) = self.tools(stop);
+        batch_pipeline::run(run, &backends, &context, None).await
+    }
+
+    pub(crate) fn tools(&self, stop: Stop) -> (Backends, Context) {
         let store = Arc::new(self.store.clone());
         let backends = Backends { input: store.clone(), output: store, jobs: Arc::new(self.jobs.clone()) };
         let told = Arc::clone(&self.told);
@@ -163,8 +221,7 @@ impl World {
                 told.lock().unwrap().push(line);
             }
         });
-        let context = Context { clock: Arc::new(self.clock.clone()), events, stop };
-        batch_pipeline::run(run, &backends, &context, None).await
+        (backends, Context { clock: Arc::new(self.clock.clone()), events, stop })
     }
 
     pub(crate) fn told(&self) -> Vec<String> {
@@ -174,6 +231,9 @@ impl World {
 
 fn line_of(event: &Event) -> Option<String> {
     Some(match event {
+        Event::Retrying { round, records, resumed } => {
+            format!("retry {round}: {records}{}", if *resumed { " by the service" } else { "" })
+        }
         Event::Staged { shard, records, found, .. } => {
             format!("staged {shard}: {records}{}", if *found { " found" } else { "" })
         }
@@ -187,16 +247,39 @@ fn line_of(event: &Event) -> Option<String> {
     })
 }
 
-/// The service in one line: the prompt in capitals.
-fn answer(line: &[u8]) -> Vec<u8> {
-    let line: serde_json::Value = serde_json::from_slice(line).unwrap();
-    let text = line["request"]["contents"][0]["parts"][0]["text"].as_str().unwrap().to_uppercase();
-    serde_json::to_vec(&serde_json::json!({
-        "key": line["key"], "request": line["request"], "status": "",
-        "response": {
-            "candidates": [{ "content": { "role": "model", "parts": [{ "text": text }] }, "finishReason": "STOP" }],
-            "usageMetadata": { "promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2 },
-        },
-    }))
-    .unwrap()
+/// The service: the prompt in capitals, unless it is to fail. What has a response already is kept.
+#[derive(Clone, Default)]
+struct Answers {
+    fails: Arc<Mutex<Vec<&'static str>>>,
+    ignores: Arc<Mutex<Vec<&'static str>>>,
+    truncates: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Answers {
+    fn answer(&self, line: &[u8]) -> Vec<u8> {
+        let parsed: serde_json::Value = serde_json::from_slice(line).unwrap();
+        if parsed["response"].as_object().is_some_and(|response| !response.is_empty()) {
+            return line.to_vec();
+        }
+        let prompt = parsed["request"]["contents"][0]["parts"][0]["text"].as_str().unwrap();
+        let is = |texts: &Mutex<Vec<&'static str>>| texts.lock().unwrap().iter().any(|text| prompt.contains(text));
+        let mut prediction = json!({ "key": parsed["key"], "request": parsed["request"], "status": "" });
+        if is(&self.fails) {
+            let status = r#"Service Unavailable: {"error": {"code": 503, "message": "away", "status": "UNAVAILABLE"}}"#;
+            prediction["status"] = status.into();
+            prediction["response"] = json!({});
+        } else if is(&self.ignores) {
+            prediction["response"] = json!({});
+        } else {
+            let reason = if is(&self.truncates) { "MAX_TOKENS" } else { "STOP" };
+            prediction["response"] = json!({
+                "candidates": [{
+                    "content": { "role": "model", "parts": [{ "text": prompt.to_uppercase() }] },
+                    "finishReason": reason,
+                }],
+                "usageMetadata": { "promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2 },
+            });
+        }
+        serde_json::to_vec(&prediction).unwrap()
+    }
 }

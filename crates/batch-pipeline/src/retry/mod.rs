@@ -1,0 +1,156 @@
+//! Asking again: only about the records that have no answer, as a new round of the same run.
+
+mod resume;
+mod select;
+
+use batch_io::Outcome;
+
+use crate::{
+    Backends, Context, Error, Event, Kind, Overrides, Report, RequestSpec, Result, RunDir, finish, run,
+    state::{Round, RunState},
+};
+
+/// The outcomes that a retry asks about unless it is told otherwise: all but answered and skipped.
+pub const UNANSWERED: [Outcome; 6] = [
+    Outcome::RequestError,
+    Outcome::Blocked,
+    Outcome::Truncated,
+    Outcome::Empty,
+    Outcome::InvalidAnswer,
+    Outcome::Missing,
+];
+
+/// What is asked again, and how.
+#[derive(Debug, Clone, Default)]
+pub struct RetryOptions {
+    /// The outcomes whose records are asked about again, some of [`UNANSWERED`]; empty for all of them.
+    pub only: Vec<Outcome>,
+    /// Settings of the request that are changed for this round: `request.generationConfig.temperature`,
+    /// where `request.` may be left out.
+    pub settings: Overrides,
+    /// By the service's own resume: the output of a shard's job is the input of another, and the service
+    /// keeps every row of it that has a response (as documented since 2025-10).
+    pub native: bool,
+}
+
+/// What a retry did.
+#[derive(Debug)]
+pub struct Retried {
+    /// The run's report, with the answers of all rounds.
+    pub report: Report,
+    /// The round that asked again; `None` where there was nothing to ask.
+    pub round: Option<u32>,
+    /// Whether the round was begun before, and went on.
+    pub resumed: bool,
+}
+
+/// Asks again about the records of a run that have no answer, and reports on the whole run.
+///
+/// What is unfinished goes on first. If that was a retry, it is this one; with other options than it was
+/// begun with it is refused. The records of the round are on disk before anything is sent, so it can be
+/// killed anywhere: [`run`](crate::run()) and `retry` go on with it.
+///
+/// Every attempt is kept. Of several answers to one record the newest one counts, and a failure never
+/// takes the place of an answer.
+///
+/// # Errors
+/// Those of [`run`](crate::run()); a setting that is none; an outcome that is not retried; a resume that
+/// the service could not do, with the records that stand in its way.
+pub async fn retry(
+    run: &mut RunDir,
+    backends: &Backends,
+    context: &Context,
+    answered_by: Option<String>,
+    options: &RetryOptions,
+) -> Result<Retried> {
+    let wanted = Wanted::of(run.state(), options)?;
+    if !run.state().is_finished() {
+        if let Some(round) = run.state().rounds.last() {
+            wanted.is_of(round)?;
+            let number = round.number;
+            let report = run::run(run, backends, context, answered_by).await?;
+            return Ok(Retried { report, round: Some(number), resumed: true });
+        }
+        match run::run(run, backends, context, answered_by.clone()).await {
+            // That every job failed is a reason to ask again.
+            Err(error) if error.kind() == Kind::Job => {}
+            other => drop(other?),
+        }
+    }
+    let Some(round) = begin(run, wanted, context).await? else {
+        let report = finish::finish(run, context, answered_by).await?;
+        return Ok(Retried { report, round: None, resumed: false });
+    };
+    let report = run::run(run, backends, context, answered_by).await?;
+    Ok(Retried { report, round: Some(round), resumed: false })
+}
+
+/// The options of a retry on one run.
+struct Wanted {
+    only: Vec<Outcome>,
+    /// Whether the outcomes or the settings were named.
+    is_explicit: bool,
+    request: Option<RequestSpec>,
+    native: bool,
+}
+
+impl Wanted {
+    fn of(state: &RunState, options: &RetryOptions) -> Result<Self> {
+        if let Some(other) = options.only.iter().find(|outcome| !UNANSWERED.contains(outcome)) {
+            let error = Error::new(Kind::Spec, format!("records that are {other} are not retried"));
+            return Err(error.with_hint(match other {
+                Outcome::Skipped => "begin a run that does not skip them",
+                _ => "begin a new run to ask about answered records again",
+            }));
+        }
+        let mut only = if options.only.is_empty() { UNANSWERED.to_vec() } else { options.only.clone() };
+        only.sort_unstable();
+        only.dedup();
+        let request = state.spec.with_request(&options.settings)?.request;
+        let request = (request != state.spec.request).then_some(request);
+        if options.native && request.is_some() {
+            let error = Error::new(Kind::Spec, "a resume by the service asks the same requests again");
+            return Err(error.with_hint("leave out --native, or the changed settings"));
+        }
+        let is_explicit = !options.only.is_empty() || request.is_some() || options.native;
+        Ok(Self { only, is_explicit, request, native: options.native })
+    }
+
+    /// Refuses to take an unfinished round for this retry where it was begun otherwise.
+    fn is_of(&self, round: &Round) -> Result<()> {
+        let same = self.only == round.only && self.request == round.request && self.native != round.resumed.is_empty();
+        if same || !self.is_explicit {
+            return Ok(());
+        }
+        let message = format!("retry {} of this run is not finished, and was begun with other options", round.number);
+        Err(Error::new(Kind::RunDirectory, message).with_hint("let it end first: retry without options"))
+    }
+}
+
+/// Has the round on disk: first its records, then that it is begun. `None` where there is nothing to ask.
+async fn begin(run: &mut RunDir, wanted: Wanted, context: &Context) -> Result<Option<u32>> {
+    let number = run.state().rounds.last().map_or(1, |round| round.number + 1);
+    let list = format!("retries/{number}.csv");
+    let chosen = select::select(run, &wanted.only, &list).await?;
+    if chosen.records == 0 {
+        return Ok(None);
+    }
+    let resumed = if wanted.native { resume::resumable(run, &chosen).await? } else { Vec::new() };
+    let event = Event::Retrying { round: number, records: chosen.records, resumed: wanted.native };
+    let round = Round {
+        number,
+        begun: context.clock.now(),
+        only: wanted.only,
+        records: chosen.records,
+        list,
+        request: wanted.request,
+        staged: wanted.native,
+        resumed,
+    };
+    run.update(|state| {
+        state.rounds.push(round);
+        state.finished = None;
+    })?;
+    context.events.send(&event);
+    Ok(Some(number))
+}

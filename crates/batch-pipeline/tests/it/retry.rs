@@ -1,0 +1,307 @@
+//! Retries: what is asked again, what is kept, and what counts in the end.
+
+use batch_io::Outcome;
+use batch_pipeline::{
+    Kind, MANIFEST, Overrides, Retried, RetryOptions, RunDir, Selection, Stop, UNANSWERED, join_of, read_manifest,
+};
+use insta::assert_snapshot;
+
+use crate::world::{World, Wrong};
+
+const TABLE: &str = "text\na\nb\nc\nd\n";
+
+fn read(run: &RunDir, name: &str) -> String {
+    std::fs::read_to_string(run.path().join(name)).unwrap()
+}
+
+/// The first columns of the results.
+fn answers(run: &RunDir) -> String {
+    let results = read(run, "results.csv");
+    results.lines().skip(1).map(|line| line.split(',').take(3).collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
+#[tokio::test]
+async fn only_what_has_no_answer_is_asked_again_and_every_attempt_is_kept() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b", "d"]);
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!((report.accounting.answered, report.accounting.request_error), (2, 2));
+    world.fails([]);
+    world.told();
+
+    let Retried { report, round, resumed } = world.retry(&mut run, &RetryOptions::default()).await.unwrap();
+    assert_eq!((report.accounting.answered, round, resumed), (4, Some(1), false));
+    assert_snapshot!(world.told().join("\n"), @r"
+    retry 1: 2
+    staged 1: 2
+    submitted 1
+    1 JOB_STATE_RUNNING
+    1 JOB_STATE_SUCCEEDED
+    collected 1: 1
+    ");
+    assert_snapshot!(answers(&run), @r"
+    a answered A
+    b answered B
+    c answered C
+    d answered D
+    ");
+    assert_snapshot!(read(&run, "retries/1.csv"), @r"
+    key,index,outcome
+    r1,1,request_error
+    r3,3,request_error
+    ");
+    assert_eq!(report.jobs.len(), 2);
+    assert!(run.path().join("predictions/s00000-a1/predictions.jsonl").exists());
+    assert!(run.path().join("predictions/s00001-a1/predictions.jsonl").exists());
+    // The lines that were sent again are those that were sent before.
+    let sent = |shard: usize| world.store.read(&run.state().shards[shard].staged.name).unwrap();
+    let (first, second) = (sent(0), sent(1));
+    assert_eq!(second.iter().filter(|byte| **byte == b'\n').count(), 2);
+    let first: Vec<&[u8]> = first.split(|byte| *byte == b'\n').collect();
+    assert!(second.split(|byte| *byte == b'\n').all(|line| first.contains(&line)));
+
+    // Nothing is left to be asked: no job, and the same report.
+    let Retried { report, round, .. } = world.retry(&mut run, &RetryOptions::default()).await.unwrap();
+    assert_eq!((report.accounting.answered, round), (4, None));
+    assert_eq!(*world.jobs.created.lock().unwrap(), 2);
+    assert!(run.state().is_finished());
+}
+
+#[tokio::test]
+async fn outcomes_and_settings_of_a_retry_are_chosen() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]).truncates(["c"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]).truncates([]);
+    let mut settings = Overrides::default();
+    settings.push("generationConfig.maxOutputTokens", "4096", "--set");
+    let options = RetryOptions { only: vec![Outcome::Truncated], settings, native: false };
+    let Retried { report, .. } = world.retry(&mut run, &options).await.unwrap();
+    assert_eq!((report.accounting.answered, report.accounting.request_error), (3, 1));
+    let sent = world.store.read(&run.state().shards[1].staged.name).unwrap();
+    assert_snapshot!(std::str::from_utf8(&sent).unwrap(), @r#"{"key":"r2","request":{"contents":[{"role":"user","parts":[{"text":"c"}]}],"generationConfig":{"maxOutputTokens":4096}}}"#);
+    // The run itself asks what it always did.
+    assert!(run.state().spec.request.generation_config.is_none());
+    let report = world.retry(&mut run, &RetryOptions::default()).await.unwrap().report;
+    assert_eq!(report.accounting.answered, 4);
+    let sent = world.store.read(&run.state().shards[2].staged.name).unwrap();
+    assert!(!String::from_utf8_lossy(&sent).contains("generationConfig"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_retried_is_told() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    let mut told = Vec::new();
+    for (only, path, native) in [
+        (vec![Outcome::Answered], "model", false),
+        (vec![Outcome::Skipped], "model", false),
+        (Vec::new(), "target.project", false),
+        (Vec::new(), "generationconfig.seed", false),
+        (Vec::new(), "model", true),
+    ] {
+        let mut settings = Overrides::default();
+        settings.push(path, "x", format!("--set {path}"));
+        let error = world.retry(&mut run, &RetryOptions { only, settings, native }).await.unwrap_err();
+        told.push(format!("{error}; {}", error.hint().unwrap_or_default()));
+    }
+    assert_snapshot!(told.join("\n"), @r#"
+    records that are answered are not retried; begin a new run to ask about answered records again
+    records that are skipped are not retried; begin a run that does not skip them
+    --set target.project: "target.project" is no setting of the request; only what is asked can be changed here
+    --set generationconfig.seed: "generationconfig.seed" is no setting of the request; only what is asked can be changed here
+    a resume by the service asks the same requests again; leave out --native, or the changed settings
+    "#);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_never_takes_the_place_of_an_answer_and_the_newest_failure_is_told() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]).truncates(["c"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    // The other way round in the second round.
+    world.fails(["c"]).truncates([]);
+    let report = world.retry(&mut run, &RetryOptions::default()).await.unwrap().report;
+    assert_eq!((report.accounting.answered, report.accounting.request_error), (3, 1));
+    assert_snapshot!(answers(&run), @r"
+    a answered A
+    b answered B
+    c request_error 
+    d answered D
+    ");
+    assert!(report.accounting.is_balanced());
+}
+
+#[tokio::test]
+async fn an_unfinished_retry_goes_on_by_run_and_by_retry_and_no_other_is_begun() {
+    for by_run in [true, false] {
+        let world = World::new();
+        let spec = world.table(TABLE).spec("");
+        world.fails(["b"]);
+        let mut run = world.open(&spec).unwrap();
+        world.go(&mut run, Stop::never()).await.unwrap();
+        world.fails([]);
+        // The job of the retry is refused: the process ends.
+        world.goes_wrong([Wrong::NoCreate, Wrong::NoCreate, Wrong::NoCreate]);
+        world.retry(&mut run, &RetryOptions::default()).await.unwrap_err();
+        assert!(!run.state().is_finished());
+        drop(run);
+        let mut run = world.open(&spec).unwrap();
+        assert!(run.is_resumed());
+        let report = if by_run {
+            world.go(&mut run, Stop::never()).await.unwrap()
+        } else {
+            let other = RetryOptions { only: vec![Outcome::Missing], ..RetryOptions::default() };
+            let error = world.retry(&mut run, &other).await.unwrap_err();
+            assert_eq!(error.to_string(), "retry 1 of this run is not finished, and was begun with other options");
+            let retried = world.retry(&mut run, &RetryOptions::default()).await.unwrap();
+            assert_eq!((retried.round, retried.resumed), (Some(1), true));
+            retried.report
+        };
+        assert_eq!(report.accounting.answered, 4);
+        assert_eq!(run.state().rounds.len(), 1);
+        assert_eq!(*world.jobs.created.lock().unwrap(), 2);
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_failed_as_a_whole_are_retried_too() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("[limits]\nrequests = 2\n");
+    world.goes_wrong([Wrong::FailedJob, Wrong::FailedJob]);
+    let mut run = world.open(&spec).unwrap();
+    assert_eq!(world.go(&mut run, Stop::never()).await.unwrap_err().kind(), Kind::Job);
+    assert!(run.state().is_finished());
+    // One of two fails again.
+    world.goes_wrong([Wrong::FailedJob]);
+    let report = world.retry(&mut run, &RetryOptions::default()).await.unwrap().report;
+    assert_eq!((report.accounting.answered, report.accounting.missing), (2, 2));
+    let report = world.retry(&mut run, &RetryOptions::default()).await.unwrap().report;
+    assert_eq!((report.accounting.answered, run.state().shards.len()), (4, 5));
+}
+
+#[tokio::test]
+async fn a_part_of_the_table_is_asked_and_the_rest_is_skipped() {
+    let world = World::new();
+    let rows: String = (0..50).map(|row| format!("t{row}\n")).collect();
+    let spec = world.table(&format!("text\n{rows}")).spec("[limits]\nrequests = 3\n[evaluate]\nexpected = 'text'\n");
+    let mut run = world.open_part(&spec, Selection::Sample(7)).unwrap();
+    world.fails(["t"]);
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    let counts = (report.accounting.records, report.accounting.request_error, report.accounting.skipped);
+    assert_eq!(counts, (50, 7, 43));
+    assert_eq!(report.evaluation.unwrap().total, 7);
+    assert_eq!(run.state().shards.iter().map(|shard| shard.records).collect::<Vec<_>>(), [3, 3, 1]);
+    world.fails([]);
+    let report = world.retry(&mut run, &RetryOptions::default()).await.unwrap().report;
+    assert_eq!((report.accounting.answered, report.accounting.skipped), (7, 43));
+    assert!(report.accounting.is_balanced());
+    // Another part is another run.
+    let other = world.open_part(&spec, Selection::Limit(7)).unwrap();
+    assert_ne!(other.state().fingerprint, run.state().fingerprint);
+}
+
+#[tokio::test]
+async fn any_prediction_file_can_be_joined_alone_by_the_manifest() {
+    let world = World::new();
+    let spec = world.table("text\na\nb\nc\nd\ne\n").spec("[limits]\nrequests = 2\n");
+    world.fails(["b", "e"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]);
+    world.retry(&mut run, &RetryOptions::default()).await.unwrap();
+    let mut rows = Vec::new();
+    read_manifest(&run.path().join(MANIFEST), |key, row| rows.push((key.to_owned(), row))).unwrap();
+    let shards = |wanted: usize| {
+        let of_shard = rows.iter().filter(move |(_, row)| row.shard == wanted);
+        of_shard.map(|(key, row)| (key.as_str(), row.index)).collect::<Vec<_>>()
+    };
+    assert_eq!(shards(0), [("r0", 0), ("r1", 1)]);
+    assert_eq!(shards(2), [("r4", 4)]);
+    assert_eq!(shards(3), [("r1", 1), ("r4", 4)]);
+    for shard in &run.state().shards {
+        // The range of every line is where the line is.
+        let staged = world.store.read(&shard.staged.name).unwrap();
+        let mut bytes = 0;
+        for (key, row) in rows.iter().filter(|(_, row)| row.shard == shard.index) {
+            let from = usize::try_from(row.byte).unwrap();
+            let line = &staged[from..from + usize::try_from(row.bytes).unwrap()];
+            assert!(line.starts_with(format!("{{\"key\":\"{key}\",").as_bytes()) && line.ends_with(b"\n"));
+            bytes += row.bytes;
+        }
+        assert_eq!(bytes, shard.bytes);
+        // The file of one shard alone: its records have an outcome, and all others are none of its business.
+        let file = run.path().join(&shard.attempts[0].collected.as_ref().unwrap()[0].path);
+        let records: Vec<u64> = shards(shard.index).into_iter().map(|(_, index)| index).collect();
+        let join = join_of(&spec, &world.path("table.csv"), vec![file.into()]).unwrap();
+        let summary = join.skip(move |index| !records.contains(&index)).run(&mut std::io::sink(), &mut |_| {}).unwrap();
+        assert_eq!(summary.outcomes.get(Outcome::Missing), 0);
+        assert_eq!(summary.outcomes.get(Outcome::Skipped), 5 - shard.records);
+    }
+    assert_eq!(UNANSWERED.len() + 2, Outcome::ALL.len());
+}
+
+#[tokio::test]
+async fn the_service_resumes_its_own_output_where_that_is_all_that_is_wanted() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("[limits]\nrequests = 2\n");
+    world.fails(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]);
+    world.told();
+    let native = RetryOptions { native: true, ..RetryOptions::default() };
+    let report = world.retry(&mut run, &native).await.unwrap().report;
+    assert_eq!(report.accounting.answered, 4);
+    assert_eq!(run.state().shards.len(), 2);
+    let attempts = &run.state().shards[0].attempts;
+    let directory = attempts[0].output_info.as_ref().unwrap().gcs_output_directory.clone().unwrap();
+    let input = attempts[1].input.as_ref().unwrap().uris().first().copied().map(str::to_owned);
+    assert_eq!(input, Some(format!("{directory}/predictions.jsonl")));
+    assert_snapshot!(world.told().join("\n"), @r"
+    retry 1: 1 by the service
+    submitted 0
+    0 JOB_STATE_RUNNING
+    0 JOB_STATE_SUCCEEDED
+    collected 0: 1
+    ");
+    assert_eq!(run.state().shards[1].attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_resume_that_would_do_something_else_is_refused_with_the_records() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["a"]).truncates(["b", "c"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    let native = RetryOptions { native: true, ..RetryOptions::default() };
+    let error = world.retry(&mut run, &native).await.unwrap_err();
+    assert_snapshot!(error, @"the service cannot resume: 2 truncated (r1, r2) have a response, which the service would keep");
+    assert!(error.hint().unwrap().contains("without --native"));
+    assert!(run.state().rounds.is_empty() && run.state().is_finished());
+}
+
+#[tokio::test]
+async fn a_resume_asks_nothing_again_that_a_later_round_has_answered() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["a"]).ignores(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.ignores([]);
+    let only = RetryOptions { only: vec![Outcome::Empty], ..RetryOptions::default() };
+    assert_eq!(world.retry(&mut run, &only).await.unwrap().report.accounting.answered, 3);
+    let native = RetryOptions { native: true, ..RetryOptions::default() };
+    let error = world.retry(&mut run, &native).await.unwrap_err();
+    assert_snapshot!(error, @"the service cannot resume: predictions/s00000-a1/predictions.jsonl has 2 rows without a response, and 1 of them are wanted");
+}
