@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub(crate) use response::{Spoiled, Stamp, write_response};
+pub(crate) use response::{Spoiled, Stamp, candidates_of, write_response};
 pub use server::{AnswerOptions, ApiKey, ModelServer};
 
 use crate::json::Json;

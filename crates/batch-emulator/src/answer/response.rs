@@ -3,7 +3,7 @@
 use super::request::config;
 use super::text::{below, tokens, words};
 use super::{Candidate, Content};
-use crate::json::{Json, write_number, write_text};
+use crate::json::{Json, Tree, write_number, write_text};
 use crate::random::Random;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -35,6 +35,24 @@ pub(crate) enum Spoiled {
     Truncated,
     /// A thought part comes before the answer.
     Thought,
+}
+
+/// The candidates of a whole response, as far as they are text: what it takes to spoil it.
+pub(crate) fn candidates_of(response: &[u8]) -> Vec<Candidate> {
+    let tree = std::str::from_utf8(response).ok().and_then(|text| Tree::parse(text).ok());
+    let candidates = tree.iter().filter_map(|tree| tree.root().get("candidates")).flat_map(Json::items_or_self);
+    candidates
+        .map(|candidate| {
+            let parts = candidate.get("content").and_then(|content| content.get("parts"));
+            let said = parts
+                .into_iter()
+                .flat_map(Json::items_or_self)
+                .filter(|part| part.get("thought").and_then(Json::as_bool) != Some(true));
+            let text = said.filter_map(|part| part.get("text")?.as_str()).collect();
+            let reason = candidate.get_either("finishReason", "finish_reason").and_then(Json::as_str);
+            Candidate { content: Content::Text(text), truncated: reason == Some("MAX_TOKENS") }
+        })
+        .collect()
 }
 
 /// Writes the response to `request`, members sorted as the service does it.

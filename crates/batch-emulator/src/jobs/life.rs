@@ -222,6 +222,7 @@ impl Life {
                 true => usize::MAX,
                 false => imported.rows.len().div_ceil(100),
             },
+            halts: [&context.stop, &self.cancel],
         };
         let limit = after(started, config.run_limit);
         let mut done = 0;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::check::check;
 use super::config::{JobsConfig, LineGeneration};
@@ -20,7 +21,7 @@ use super::line::{self, Line};
 use super::plan::RowFault;
 use super::time::proto;
 use crate::Clock;
-use crate::answer::{Answerer, Question, Reply, RowError, Stamp, write_response};
+use crate::answer::{Answerer, Question, Reply, RowError, Stamp, candidates_of, write_response};
 use crate::clock::timestamp;
 use crate::json::{Messages, Place, Tree, canonical_request, hash};
 use crate::storage::{Objects, ReadSeek};
@@ -54,6 +55,20 @@ pub(super) struct Work<'w> {
     pub(super) retype: bool,
     /// How many rows at most become ready together.
     pub(super) step: usize,
+    /// Cancelled when the emulator stops, and when the job is to: answers that take their
+    /// time are not waited for any more.
+    pub(super) halts: [&'w CancellationToken; 2],
+}
+
+impl Work<'_> {
+    /// Completes once nobody wants the answers.
+    async fn halted(&self) {
+        let [stop, cancel] = self.halts;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = cancel.cancelled() => {}
+        }
+    }
 }
 
 /// Lines that became ready together.
@@ -77,7 +92,12 @@ pub(super) fn process<B>(
     mut ready: impl FnMut(u64) -> ControlFlow<B>,
     mut take: impl FnMut(Lines) -> io::Result<()>,
 ) -> io::Result<ControlFlow<B>> {
-    let steps = steps(&work.imported.rows, work.step.clamp(1, MOST_ROWS));
+    // Slow answers in small steps, so that progress is seen and much is kept at a cancel.
+    let most = match work.answerer.concurrency() {
+        1 => MOST_ROWS,
+        several => several.saturating_mul(2).min(MOST_ROWS),
+    };
+    let steps = steps(&work.imported.rows, work.step.clamp(1, most));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).clamp(1, 8).min(steps.len().max(1));
     thread::scope(|scope| {
         let receivers: Vec<Receiver<io::Result<Lines>>> = (0..workers)
@@ -94,8 +114,14 @@ pub(super) fn process<B>(
             if let ControlFlow::Break(reason) = ready(after) {
                 return Ok(ControlFlow::Break(reason));
             }
-            let lines = receiver.recv().map_err(|_| io::Error::other("a worker ended unexpectedly"))??;
-            take(lines)?;
+            let Ok(lines) = receiver.recv() else {
+                // A worker ends without a word when the work was halted meanwhile.
+                return match ready(after) {
+                    ControlFlow::Break(reason) => Ok(ControlFlow::Break(reason)),
+                    ControlFlow::Continue(()) => Err(io::Error::other("a worker ended unexpectedly")),
+                };
+            };
+            take(lines?)?;
         }
         Ok(ControlFlow::Continue(()))
     })
@@ -124,7 +150,9 @@ fn run(work: &Work<'_>, steps: &[Range<usize>], worker: usize, workers: usize, s
     let mut reader = Reader { work, files: HashMap::new() };
     for range in steps.iter().skip(worker).step_by(workers) {
         let rows = work.imported.rows.get(range.clone()).unwrap_or_default();
-        let lines = answer(work, rows, &mut reader);
+        let Some(lines) = answer(work, rows, &mut reader).transpose() else {
+            return;
+        };
         let failed = lines.is_err();
         if sender.send(lines).is_err() || failed {
             return;
@@ -180,7 +208,8 @@ enum Known {
     Failed(RowError),
 }
 
-fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<Lines> {
+/// Answers some rows; none where the work is halted before.
+fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<Option<Lines>> {
     let mut lines = Lines { rows: rows.len() as u64, ..Lines::default() };
     let texts = rows.iter().map(|row| reader.read(*row)).collect::<io::Result<Vec<_>>>()?;
     let mut canonical = Vec::new();
@@ -189,20 +218,28 @@ fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<
         .zip(&texts)
         .map(|(row, text)| prepare(work, *row, text, &mut canonical))
         .collect::<io::Result<Vec<_>>>()?;
-    let replies: Vec<Option<Reply>> = work.runtime.block_on(
-        stream::iter(&prepared)
-            .map(|row| async {
-                match (&row.known, row.tree.root().get("request")) {
-                    (None, Some(request)) => {
-                        let question = Question { request, model: work.model, hash: row.hash };
-                        Some(work.answerer.answer(&question).await)
-                    }
-                    _ => None,
+    let replies = stream::iter(&prepared)
+        .map(|row| async {
+            match (&row.known, row.tree.root().get("request")) {
+                (None, Some(request)) => {
+                    let question = Question { request, model: work.model, hash: row.hash };
+                    Some(work.answerer.answer(&question).await)
                 }
-            })
-            .buffered(work.answerer.concurrency().max(1))
-            .collect(),
-    );
+                _ => None,
+            }
+        })
+        .buffered(work.answerer.concurrency().max(1))
+        .collect::<Vec<Option<Reply>>>();
+    let replies = work.runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = work.halted() => None,
+            replies = replies => Some(replies),
+        }
+    });
+    let Some(replies) = replies else {
+        return Ok(None);
+    };
     for (row, reply) in prepared.iter().zip(replies) {
         let start = lines.bytes.len();
         let successful = write(work, row, reply, &mut lines.bytes)?;
@@ -217,7 +254,7 @@ fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<
             _ => {}
         }
     }
-    Ok(lines)
+    Ok(Some(lines))
 }
 
 fn prepare<'a>(work: &Work<'_>, row: Row, text: &'a str, canonical: &mut Vec<u8>) -> io::Result<Prepared<'a>> {
@@ -269,15 +306,22 @@ fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Ve
     }
     let seed = row.hash as u64 ^ (row.hash >> 64) as u64 ^ work.seed;
     let (created, processed) = times(work, seed);
+    let spoiled = match row.fault {
+        Some(RowFault::Spoil(spoiled)) => Some(spoiled),
+        _ => None,
+    };
+    let reply = match reply {
+        // A response that is to be spoiled is made anew around its answer.
+        Some(Reply::Whole { status, response }) if spoiled.is_some() && status.is_empty() => {
+            Some(Reply::Candidates(candidates_of(&response)))
+        }
+        other => other,
+    };
     let (status, response) = match (&row.known, reply) {
         (Some(Known::Failed(error)), _) => (error.status(), b"{}".to_vec()),
         (_, Some(Reply::Refused(error))) => (error.status(), b"{}".to_vec()),
         (_, Some(Reply::Whole { status, response })) => (status, response),
         (_, Some(Reply::Candidates(candidates))) => {
-            let spoiled = match row.fault {
-                Some(RowFault::Spoil(spoiled)) => Some(spoiled),
-                _ => None,
-            };
             let stamp = Stamp {
                 model: work.model,
                 created: &proto(created),
