@@ -1,0 +1,6 @@
+//! The stores against servers: the contract, rows of every type, and what is said where something fails.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod foreign;
+mod setup;
