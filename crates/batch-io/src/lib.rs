@@ -54,6 +54,7 @@ mod request;
 mod suggest;
 mod table;
 mod template;
+mod write_behind;
 
 pub use canonical::canonical_request;
 pub use error::{Error, ErrorKind, Position, Result};
@@ -77,3 +78,4 @@ pub use request::{
 };
 pub use table::{Columns, Record, Table, TableFormat, ValueType};
 pub use template::{ExpressionKind, SourcePlace, Template, TemplateExpression, TemplateNode};
+pub use write_behind::WriteBehind;

@@ -45,10 +45,18 @@ impl FieldNames {
     pub(super) fn add_format(&mut self, format: &AnswerFormat) -> bool {
         let Some(fields) = format.fields() else { return false };
         let is_known = fields.is_empty() || self.schemas.iter().any(|schema| *schema == fields);
-        if !is_known && self.schemas.len() < MOST_FIELDS {
+        // One more than are used, to tell that there are too many.
+        if !is_known && self.schemas.len() <= MOST_FIELDS {
             self.schemas.insert(fields.into_iter().map(str::to_owned).collect());
         }
         true
+    }
+
+    /// Adds those that another pass over other predictions has met.
+    pub(super) fn add_all(&mut self, other: Self) {
+        self.schemas.extend(other.schemas);
+        self.free.extend(other.free);
+        self.too_many |= other.too_many || MOST_FIELDS < self.free.len();
     }
 
     pub(super) fn add_answer(&mut self, reading: &Reading<'_>) {
@@ -61,15 +69,17 @@ impl FieldNames {
         }
     }
 
-    /// Whether there were so many that no columns are made of those no schema names.
+    /// Whether there were so many that no columns are made of them.
     pub(super) fn too_many(&self) -> bool {
-        self.too_many
+        self.too_many || MOST_FIELDS < self.schemas.len()
     }
 
     fn into_names(self) -> Vec<String> {
         let free = if self.too_many { BTreeSet::new() } else { self.free };
+        // Of more, which were first would depend on the order of the predictions.
+        let schemas = if MOST_FIELDS < self.schemas.len() { BTreeSet::new() } else { self.schemas };
         let mut seen = HashSet::new();
-        let all = self.first.into_iter().chain(self.schemas.into_iter().flatten()).chain(free);
+        let all = self.first.into_iter().chain(schemas.into_iter().flatten()).chain(free);
         // A column needs a name; the value of a field without one is in the answer.
         all.filter(|name| !name.is_empty() && seen.insert(name.clone())).collect()
     }

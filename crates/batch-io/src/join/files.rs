@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 use serde_json::value::RawValue;
 
 use super::index::{Entry, Place, Span};
@@ -41,6 +42,34 @@ impl PredictionFile {
     /// [`ErrorKind::Io`] if it cannot be opened.
     pub fn lines(&self) -> Result<PredictionLines<File>> {
         Ok(PredictionLines::new(self.open()?, &self.name))
+    }
+
+    /// The lines of a part, which begins with a line and ends with one, or with the file.
+    pub(super) fn lines_of(&self, part: Range<u64>) -> Result<PredictionLines<io::Take<File>>> {
+        let mut file = self.open()?;
+        let failed = |error| Error::io("reading failed", error).at(Position::file(&self.name));
+        file.seek(SeekFrom::Start(part.start)).map_err(failed)?;
+        Ok(PredictionLines::from_offset(file.take(part.end - part.start), &self.name, part.start))
+    }
+
+    /// The file in parts of about `size` bytes, each of whole lines. The last has no end, for what
+    /// may be written behind it.
+    pub(super) fn parts(&self, size: u64) -> Result<Vec<Range<u64>>> {
+        let mut file = self.open()?;
+        self.cut(&mut file, size).map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))
+    }
+
+    fn cut(&self, file: &mut File, size: u64) -> io::Result<Vec<Range<u64>>> {
+        let length = file.metadata()?.len();
+        let (mut parts, mut start) = (Vec::new(), 0);
+        let mut chunk = vec![0; 16 * 1024];
+        while start + size < length {
+            let Some(end) = behind_next_line_end(file, start + size - 1, &mut chunk)? else { break };
+            parts.push(start..end);
+            start = end;
+        }
+        parts.push(start..u64::MAX);
+        Ok(parts)
     }
 
     fn open(&self) -> Result<File> {
@@ -133,7 +162,7 @@ impl FileSet {
     }
 
     /// Where in the window the bytes lie, once they are in it.
-    fn load(&mut self, file: usize, byte: u64, length: usize) -> io::Result<std::ops::Range<usize>> {
+    fn load(&mut self, file: usize, byte: u64, length: usize) -> io::Result<Range<usize>> {
         let behind = if file == self.window_file { byte.checked_sub(self.window_byte) } else { None };
         let start = behind.and_then(|behind| usize::try_from(behind).ok());
         if let Some(start) = start
@@ -187,6 +216,23 @@ fn changed(file: &str, place: Place, source: Box<dyn std::error::Error + Send + 
     Error::new(ErrorKind::Json, "the file was changed while it was read")
         .at(Position::file(file).byte(place.byte()))
         .caused_by(source)
+}
+
+/// The offset behind the first line end at `from` or behind it.
+fn behind_next_line_end(file: &mut File, from: u64, chunk: &mut [u8]) -> io::Result<Option<u64>> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut at = from;
+    loop {
+        match file.read(chunk) {
+            Ok(0) => return Ok(None),
+            Ok(count) => match memchr(b'\n', &chunk[..count]) {
+                Some(found) => return Ok(Some(at + found as u64 + 1)),
+                None => at += count as u64,
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The file's handle; the one that was not asked for the longest is closed for it.

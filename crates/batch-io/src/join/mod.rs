@@ -16,7 +16,9 @@ mod write;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 pub use columns::RESULT_COLUMNS;
 pub use explain::{explain_key, explain_line};
@@ -35,7 +37,7 @@ use index::Index;
 use matches::{Matches, State, read_request_line};
 use pass::{Pass, Skip};
 use predictions::Predictions;
-use scan::{Scan, Wanted};
+use scan::{PART, Scan, Wanted};
 use write::ResultWriter;
 
 /// Joins predictions to the records of a table and writes a row of results for each record,
@@ -91,6 +93,7 @@ pub struct Join<'a> {
     output: TableFormat,
     column_prefix: String,
     field_prefix: String,
+    threads: NonZero<usize>,
 }
 
 type BoxedTable<'a> = Table<Box<dyn Read + 'a>>;
@@ -121,6 +124,7 @@ impl<'a> Join<'a> {
             output: TableFormat::CSV,
             column_prefix: String::new(),
             field_prefix: String::new(),
+            threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         }
     }
 
@@ -201,6 +205,13 @@ impl<'a> Join<'a> {
         self
     }
 
+    /// On how many threads the predictions are read through; by default on as many as the
+    /// machine has. The results are the same for any number.
+    pub fn threads(mut self, threads: NonZero<usize>) -> Self {
+        self.threads = threads;
+        self
+    }
+
     /// Joins: writes the results to `out`, and hands each row to `on_row` as it is written.
     ///
     /// # Errors
@@ -275,15 +286,15 @@ impl<'a> Join<'a> {
             fields.put_first(&fallback);
         }
         let files = FileSet::new(std::mem::take(&mut self.files))?;
-        let mut formats = Formats::new(self.format.take(), fallback);
+        let formats = Formats::new(self.format.take(), fallback);
         if let Some(given) = formats.given() {
             fields.put_first(given);
         }
-        let scan = Scan { fields, ..Scan::default() };
         let label = self.label.as_ref().map(|(name, _)| name.as_str());
         let wanted = Wanted { key_member: self.key_member.as_deref(), label };
-        let mut scan = scan.read(&files, wanted, &mut formats)?;
+        let mut scan = Scan::read(files.files(), wanted, fields, &formats, (self.threads.get(), PART))?;
         let index = Index::new(std::mem::take(&mut scan.entries));
+        let formats = std::mem::take(&mut scan.formats);
         Ok((Predictions::new(files, formats, index, scan.keyless), scan))
     }
 

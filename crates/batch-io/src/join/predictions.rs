@@ -27,7 +27,7 @@ pub(super) struct Predictions {
 }
 
 impl Predictions {
-    pub(super) fn new(files: FileSet, formats: Formats, index: Index, keyless: usize) -> Self {
+    pub(super) fn new(files: FileSet, mut formats: Formats, index: Index, keyless: usize) -> Self {
         let common = formats.common();
         Self { files, formats, common, index, keyless, duplicates: 0, taken: 0 }
     }

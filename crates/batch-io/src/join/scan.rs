@@ -1,20 +1,23 @@
 //! The first pass: every prediction's identity and place, and which fields the answers have.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use serde_json::value::RawValue;
 
 use super::columns::FieldNames;
-use super::files::FileSet;
+use super::files::PredictionFile;
 use super::identity::{Class, Hash96};
 use super::index::{Entry, Index, Place, Span};
 use super::summary::Listed;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::json::{self, Members};
 use crate::outcome::Outcome;
-use crate::predictions::{AnswerFormat, Formats, Line, Prediction, Problem};
+use crate::predictions::{AnswerFormat, Formats, Line, Prediction, Problem, generation_config};
 
 /// What is looked for in each line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +27,9 @@ pub(super) struct Wanted<'a> {
     /// The label that stands in for a key which did not come back.
     pub(super) label: Option<&'a str>,
 }
+
+/// How much of a file one thread reads before it takes the next part.
+pub(super) const PART: u64 = 8 << 20;
 
 /// What the first pass found.
 #[derive(Debug, Default)]
@@ -35,45 +41,126 @@ pub(super) struct Scan {
     pub(super) keyless: usize,
     pub(super) problems: Listed<Problem>,
     pub(super) fields: FieldNames,
+    pub(super) formats: Formats,
     /// Whether the one format there is names the fields, so that no prediction need be looked into.
-    pub(super) fields_are_known: bool,
+    fields_are_known: bool,
+    /// How many lines were passed.
+    lines: u64,
 }
 
+/// A part of a file, and whether it is the file's first.
+type Part = (usize, Range<u64>);
+
 impl Scan {
-    /// Reads all files through.
-    pub(super) fn read(mut self, files: &FileSet, wanted: Wanted<'_>, formats: &mut Formats) -> Result<Self> {
-        self.fields_are_known = formats.given().is_some_and(|format| self.fields.add_format(format));
-        for (number, file) in files.files().iter().enumerate() {
-            let mut lines = file.lines()?;
-            while let Some(line) = lines.next_line()? {
-                let place = Place::new(number, line.byte());
-                let (Some(place), Ok(length)) = (place, u32::try_from(line.bytes().len())) else {
-                    return Err(too_large(file.name(), line.number()));
-                };
-                if !self.glance(&line, place, length, wanted, formats) {
-                    match line.prediction() {
-                        Ok(prediction) => self.take(&prediction, place, length, wanted, formats),
-                        Err(problem) => self.problems.push(problem),
+    /// Reads all files through, on so many threads; what comes out is the same for any number.
+    pub(super) fn read(
+        files: &[PredictionFile],
+        wanted: Wanted<'_>,
+        mut fields: FieldNames,
+        formats: &Formats,
+        (threads, part): (usize, u64),
+    ) -> Result<Self> {
+        let fields_are_known = formats.given().is_some_and(|format| fields.add_format(format));
+        let new = || Self { formats: formats.clone(), fields_are_known, ..Self::default() };
+        let mut parts: Vec<Part> = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            let of_file = if threads < 2 { std::iter::once(0..u64::MAX).collect() } else { file.parts(part)? };
+            parts.extend(of_file.into_iter().map(|part| (number, part)));
+        }
+        let mut whole = Self { fields, ..new() };
+        if threads < 2 || parts.len() < 2 {
+            for (number, part) in parts {
+                whole.lines = 0;
+                whole.read_part(number, &files[number], part, wanted)?;
+            }
+            return Ok(whole);
+        }
+        let next = AtomicUsize::new(0);
+        let (sender, done) = mpsc::sync_channel(threads);
+        thread::scope(|scope| {
+            for _ in 0..threads.min(parts.len()) {
+                let (sender, next, parts, new) = (sender.clone(), &next, &parts, &new);
+                scope.spawn(move || {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some((number, part)) = parts.get(at) else { return };
+                        let mut scan = new();
+                        let read = scan.read_part(*number, &files[*number], part.clone(), wanted);
+                        // Nobody listens any more once a part has failed.
+                        if sender.send((at, read.map(|()| scan))).is_err() {
+                            return;
+                        }
                     }
+                });
+            }
+            drop(sender);
+            whole.gather(done, &parts, files)
+        })?;
+        Ok(whole)
+    }
+
+    /// Puts parts together in their order, however they come in.
+    fn gather(
+        &mut self,
+        done: mpsc::Receiver<(usize, Result<Self>)>,
+        parts: &[Part],
+        files: &[PredictionFile],
+    ) -> Result<()> {
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        for (at, scan) in done {
+            waiting.insert(at, scan);
+            while let Some(scan) = waiting.remove(&next) {
+                let (number, part) = &parts[next];
+                if part.start == 0 {
+                    self.lines = 0;
                 }
-                if Index::MOST <= self.entries.len() {
-                    return Err(too_large(file.name(), line.number()));
-                }
+                self.add(scan?, &files[*number])?;
+                next += 1;
             }
         }
-        Ok(self)
+        Ok(())
+    }
+
+    fn add(&mut self, part: Self, file: &PredictionFile) -> Result<()> {
+        if Index::MOST - self.entries.len() <= part.entries.len() {
+            return Err(too_large(file.name(), self.lines + part.lines));
+        }
+        self.entries.extend(part.entries);
+        self.has_retyped |= part.has_retyped;
+        self.keyless += part.keyless;
+        self.fields.add_all(part.fields);
+        self.formats.meet_all(&part.formats);
+        let before = self.lines;
+        self.problems.extend(part.problems, |problem| problem.line += before);
+        self.lines += part.lines;
+        Ok(())
+    }
+
+    fn read_part(&mut self, number: usize, file: &PredictionFile, part: Range<u64>, wanted: Wanted<'_>) -> Result<()> {
+        let mut lines = file.lines_of(part)?;
+        while let Some(line) = lines.next_line()? {
+            let place = Place::new(number, line.byte());
+            let (Some(place), Ok(length)) = (place, u32::try_from(line.bytes().len())) else {
+                return Err(too_large(file.name(), line.number()));
+            };
+            if !self.glance(&line, place, length, wanted) {
+                match line.prediction() {
+                    Ok(prediction) => self.take(&prediction, place, length, wanted),
+                    Err(problem) => self.problems.push(problem),
+                }
+            }
+            if Index::MOST <= self.entries.len() {
+                return Err(too_large(file.name(), line.number()));
+            }
+        }
+        self.lines += lines.passed();
+        Ok(())
     }
 
     /// Takes a line in that has nothing unusual, without reading the request in it; `false` for
     /// any other.
-    fn glance(
-        &mut self,
-        line: &Line<'_>,
-        place: Place,
-        length: u32,
-        wanted: Wanted<'_>,
-        formats: &mut Formats,
-    ) -> bool {
+    fn glance(&mut self, line: &Line<'_>, place: Place, length: u32, wanted: Wanted<'_>) -> bool {
         let Some((text, glance)) = line.glance() else { return false };
         let raw = |range: &Option<Range<usize>>| present(text, range.as_ref());
         let key = match wanted.key_member {
@@ -99,9 +186,13 @@ impl Scan {
         let label = |name: &str| Members::parse(&text[glance.labels.clone()?]).ok()?.get(&[name]).and_then(Hash96::of);
         let hash = self.identify(key, || wanted.label.and_then(label));
         self.entries.push(Entry::new(hash, place, length, span));
-        let format = formats.of_echo(glance.request.is_some(), glance.config.clone().map(|config| &text[config]));
-        formats.meet(&format);
-        if !self.fields_are_known && !self.fields.add_format(&format) {
+        let config = glance.config.clone().map(|config| &text[config]);
+        self.formats.meet(glance.request.is_some(), config);
+        if self.fields_are_known {
+            return true;
+        }
+        let format = self.formats.of_echo(glance.request.is_some(), config);
+        if !self.fields.add_format(&format) {
             let response = serde_json::from_str(&text[response]).ok();
             let prediction = Prediction {
                 status: raw(&glance.status),
@@ -115,23 +206,20 @@ impl Scan {
     }
 
     /// Takes a line in that was read.
-    fn take(
-        &mut self,
-        prediction: &Prediction<'_>,
-        place: Place,
-        length: u32,
-        wanted: Wanted<'_>,
-        formats: &mut Formats,
-    ) {
+    fn take(&mut self, prediction: &Prediction<'_>, place: Place, length: u32, wanted: Wanted<'_>) {
         let key = match wanted.key_member {
             Some(name) => prediction.member(name),
             None => prediction.key(),
         };
         let hash = self.identify(key, || Hash96::of(prediction.label(wanted.label?)?));
         self.entries.push(Entry::new(hash, place, length, Span::default()));
-        let format = formats.of(prediction.request.as_deref());
-        formats.meet(&format);
-        if !self.fields_are_known && !self.fields.add_format(&format) {
+        let request = prediction.request.as_deref();
+        self.formats.meet(request.is_some(), request.and_then(generation_config).map(RawValue::get));
+        if self.fields_are_known {
+            return;
+        }
+        let format = self.formats.of(request);
+        if !self.fields.add_format(&format) {
             self.look_for_fields(prediction, &format);
         }
     }
@@ -149,7 +237,7 @@ impl Scan {
         }
     }
 
-    fn look_for_fields(&mut self, prediction: &Prediction<'_>, format: &Arc<AnswerFormat>) {
+    fn look_for_fields(&mut self, prediction: &Prediction<'_>, format: &AnswerFormat) {
         let reading = prediction.read(format);
         if reading.outcome == Outcome::Answered {
             self.fields.add_answer(&reading);
@@ -167,4 +255,51 @@ fn too_large(file: &str, line: u64) -> Error {
     Error::new(ErrorKind::TooLong, "more predictions than one join can tell apart")
         .at(Position::file(file).line(line))
         .with_hint("join the input in parts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_put_together_are_the_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let line = |n: usize| {
+            format!(
+                r#"{{"request":{{"contents":[],"generationConfig":{{"responseMimeType":"application/json"}},"labels":{{"id":"n{n}"}}}},"response":{{"candidates":[{{"content":{{"parts":[{{"text":"{{\"f{}\":1}}"}}]}}}}]}}}}"#,
+                n % 3
+            )
+        };
+        let mut first = String::from("\u{feff}");
+        for n in 0..40 {
+            first += &match n % 8 {
+                1 => format!("{{\"key\":{n},\"status\":\"Bad Request: x\"}}\r\n\n"),
+                2 => "not JSON\n".to_owned(),
+                3 => format!("{{\"key\":\"k{n}\",\t\"response\":{{}}}}\n"),
+                _ => line(n) + "\n",
+            };
+        }
+        let contents = [first.into_bytes(), b"\n\n".to_vec(), Vec::new(), (line(7) + "\n{\"key\":\"cu").into_bytes()];
+        let files: Vec<PredictionFile> = contents
+            .iter()
+            .enumerate()
+            .map(|(number, bytes)| {
+                let path = directory.path().join(format!("{number}.jsonl"));
+                std::fs::write(&path, bytes).unwrap();
+                PredictionFile::new(number.to_string(), path)
+            })
+            .collect();
+        let wanted = Wanted { key_member: None, label: Some("id") };
+        let read = |threads, part| {
+            let formats = Formats::new(None, AnswerFormat::text());
+            let scan = Scan::read(&files, wanted, FieldNames::default(), &formats, (threads, part)).unwrap();
+            let Scan { entries, has_retyped, keyless, problems, fields, mut formats, .. } = scan;
+            format!("{entries:?} {has_retyped} {keyless} {problems:?} {fields:?} {:?}", formats.common())
+        };
+        let whole = read(1, PART);
+        assert!(whole.contains("line: 4,") && whole.contains("Cut"), "{whole}");
+        for part in [1, 2, 7, 50, 333, 5_000] {
+            assert_eq!(read(3, part), whole, "{part}");
+        }
+    }
 }

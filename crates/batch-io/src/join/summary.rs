@@ -109,6 +109,16 @@ impl<T> Listed<T> {
             self.first.push(item);
         }
     }
+
+    /// Adds another list behind this one, each item of it changed so.
+    pub(super) fn extend(&mut self, other: Self, change: impl Fn(&mut T)) {
+        self.count += other.count;
+        let room = Self::MOST.saturating_sub(self.first.len());
+        self.first.extend(other.first.into_iter().take(room).map(|mut item| {
+            change(&mut item);
+            item
+        }));
+    }
 }
 
 impl<T> Default for Listed<T> {

@@ -133,7 +133,7 @@ fn is(mime: &str, names: &[&str]) -> bool {
 }
 
 /// The member of a request that says how to answer, with the contents passed over.
-fn generation_config(request: &RawValue) -> Option<&RawValue> {
+pub(crate) fn generation_config(request: &RawValue) -> Option<&RawValue> {
     struct Config<'a>(Option<&'a RawValue>);
 
     impl<'de: 'a, 'a> Deserialize<'de> for Config<'a> {
@@ -168,7 +168,7 @@ fn generation_config(request: &RawValue) -> Option<&RawValue> {
 
 /// How each of many predictions is to be read: all in one way that is known, or each as its
 /// echoed request says.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Formats {
     given: Option<Arc<AnswerFormat>>,
     /// For a prediction without an echo.
@@ -179,17 +179,43 @@ pub(crate) struct Formats {
     known: HashMap<Box<str>, Arc<AnswerFormat>>,
     /// The newest of `known`.
     last: Option<(Box<str>, Arc<AnswerFormat>)>,
-    /// The format of every prediction that was met, until two differ.
+    /// What the predictions had that were looked over.
     met: Met,
 }
 
-/// Which formats were met.
-#[derive(Debug, Default)]
+/// Which kinds of echo were met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Met {
     #[default]
     Nothing,
-    One(Arc<AnswerFormat>),
+    One(Echo),
     Several,
+}
+
+/// What a prediction's echo says of the answer's form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Echo {
+    None,
+    WithoutConfig,
+    Config(Box<str>),
+}
+
+impl Echo {
+    fn of(has_request: bool, config: Option<&str>) -> Self {
+        match config {
+            Some(config) => Self::Config(config.into()),
+            None if has_request => Self::WithoutConfig,
+            None => Self::None,
+        }
+    }
+
+    fn is(&self, has_request: bool, config: Option<&str>) -> bool {
+        match self {
+            Self::Config(own) => config == Some(own),
+            Self::WithoutConfig => has_request && config.is_none(),
+            Self::None => !has_request,
+        }
+    }
 }
 
 impl Formats {
@@ -205,21 +231,33 @@ impl Formats {
         self.given.as_deref()
     }
 
-    /// The format that holds for all predictions that were [met](Self::meet).
-    pub(crate) fn common(&self) -> Option<Arc<AnswerFormat>> {
-        match (&self.given, &self.met) {
+    /// The format of all predictions that were met, where they have one.
+    pub(crate) fn common(&mut self) -> Option<Arc<AnswerFormat>> {
+        match (&self.given, self.met.clone()) {
             (Some(given), _) => Some(Arc::clone(given)),
-            (None, Met::One(format)) => Some(Arc::clone(format)),
+            (None, Met::One(Echo::None)) => Some(Arc::clone(&self.fallback)),
+            (None, Met::One(Echo::WithoutConfig)) => Some(Arc::clone(&self.free_text)),
+            (None, Met::One(Echo::Config(config))) => Some(self.of_config(&config)),
             (None, Met::Nothing | Met::Several) => None,
         }
     }
 
-    /// Takes note of a prediction's format.
-    pub(crate) fn meet(&mut self, format: &Arc<AnswerFormat>) {
-        self.met = match std::mem::take(&mut self.met) {
-            Met::Nothing => Met::One(Arc::clone(format)),
-            Met::One(one) if Arc::ptr_eq(&one, format) => Met::One(one),
-            Met::One(_) | Met::Several => Met::Several,
+    /// Takes note of a prediction.
+    pub(crate) fn meet(&mut self, has_request: bool, config: Option<&str>) {
+        match &self.met {
+            Met::Nothing => self.met = Met::One(Echo::of(has_request, config)),
+            Met::One(one) if !one.is(has_request, config) => self.met = Met::Several,
+            Met::One(_) | Met::Several => {}
+        }
+    }
+
+    /// Takes note of what another has met.
+    pub(crate) fn meet_all(&mut self, other: &Self) {
+        self.met = match (std::mem::take(&mut self.met), &other.met) {
+            (met, Met::Nothing) => met,
+            (Met::Nothing, met) => met.clone(),
+            (Met::One(one), Met::One(other)) if one == *other => Met::One(one),
+            _ => Met::Several,
         };
     }
 

@@ -126,6 +126,17 @@ impl<R: Read> PredictionLines<R> {
         }))
     }
 
+    /// The same, where the reader begins `offset` bytes into the file, at the beginning of a line.
+    /// Lines are numbered from there.
+    pub(crate) fn from_offset(reader: R, name: &str, offset: u64) -> Self {
+        Self { offset, ..Self::new(reader, name) }
+    }
+
+    /// How many lines were passed, blank ones included.
+    pub(crate) fn passed(&self) -> u64 {
+        self.number - 1
+    }
+
     fn frame(&mut self) -> io::Result<Option<Frame>> {
         if self.inside_too_long {
             self.pass_over_rest()?;

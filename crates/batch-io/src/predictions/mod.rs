@@ -15,7 +15,7 @@ mod usage;
 pub use explain::Explanation;
 pub(crate) use explain::key_text;
 pub use format::AnswerFormat;
-pub(crate) use format::Formats;
+pub(crate) use format::{Formats, generation_config};
 pub use lines::{Line, PredictionLines};
 pub use prediction::Prediction;
 pub use problem::{Problem, ProblemKind};
