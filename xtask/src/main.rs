@@ -3,6 +3,7 @@
 
 mod ci;
 mod dist;
+mod interop;
 mod layering;
 mod run;
 mod tidy;
@@ -13,6 +14,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   ci         everything that CI checks: formatting, lints, layering, tests, docs, end-to-end runs
+  interop    run other people's clients and servers with ours: `--list` shows which
   layering   check which crate may know which
   tidy       check properties of the source files
   dist       build the program as it is shipped, pack it with licences and checksums, and try it
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         "ci" => ci::ci(),
         "layering" => layering::check(),
         "tidy" => tidy::check(),
+        "interop" => interop::interop(&rest),
         "dist" => dist::dist(&rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -6,5 +6,6 @@ mod errors;
 mod input;
 mod output;
 mod script;
+mod servers;
 mod setup;
 mod wire;

@@ -1,0 +1,143 @@
+//! The known faults of other people's servers: one table, so that nobody mistakes them for ours.
+
+use super::server::Server::{self, FakeGcs, GcpStorage};
+
+/// What a server does otherwise than the service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) server: Server,
+    /// The checks that fail because of it, and must.
+    pub(crate) checks: &'static [&'static str],
+    /// What it does, and what the service does.
+    pub(crate) what: &'static str,
+    /// Where its maintainers were told, if we know of a thread.
+    pub(crate) link: Option<&'static str>,
+}
+
+const fn fault(
+    server: Server,
+    checks: &'static [&'static str],
+    what: &'static str,
+    link: Option<&'static str>,
+) -> Fault {
+    Fault { server, checks, what, link }
+}
+
+/// All that we know. A thread is named where we found one; nobody told the maintainers of the rest, or
+/// we did not find where.
+pub(crate) const FAULTS: &[Fault] = &[
+    fault(
+        FakeGcs,
+        &["multipart: a wrong checksum is refused"],
+        "Takes an upload whose declared CRC-32C or MD5 is wrong; the service answers 400. Merged after 1.54.0.",
+        Some("https://github.com/fsouza/fake-gcs-server/pull/2283"),
+    ),
+    fault(
+        FakeGcs,
+        &["list: a glob"],
+        "Ignores `matchGlob` and lists all. Merged after 1.54.0.",
+        Some("https://github.com/fsouza/fake-gcs-server/issues/1415"),
+    ),
+    fault(
+        FakeGcs,
+        &["preconditions: get only that generation", "preconditions: get only another generation"],
+        "Ignores preconditions of a get; the service answers 412 or 304.",
+        Some("https://github.com/fsouza/fake-gcs-server/issues/1076"),
+    ),
+    fault(
+        FakeGcs,
+        &["preconditions: delete only that generation"],
+        "Ignores preconditions of a delete, and deletes; the service answers 412. Merged after 1.54.0.",
+        Some("https://github.com/fsouza/fake-gcs-server/issues/1282"),
+    ),
+    fault(
+        FakeGcs,
+        &["objects: patch counts metagenerations"],
+        "An object has no metageneration in the reply to a patch; the service counts them.",
+        None,
+    ),
+    fault(
+        FakeGcs,
+        &["objects: compose"],
+        "A composed object has no `componentCount`, and has an MD5, which the service never gives it.",
+        None,
+    ),
+    fault(
+        FakeGcs,
+        &["batch: deletes", "batch: one that is not there"],
+        "The reply to a batch is not the multipart that Python's client reads.",
+        Some("https://github.com/fsouza/fake-gcs-server/issues/1443"),
+    ),
+    fault(
+        FakeGcs,
+        &["buckets: one with objects is not deleted"],
+        "Answers 412 where a bucket is not empty; the service answers 409.",
+        None,
+    ),
+    fault(
+        GcpStorage,
+        &["ranges: the last bytes"],
+        "Sends the whole object for `bytes=-5`; the service sends five bytes.",
+        None,
+    ),
+    fault(
+        GcpStorage,
+        &["ranges: beyond the end"],
+        "Answers 206 to a range beyond the end; the service answers 416.",
+        None,
+    ),
+    fault(
+        GcpStorage,
+        &["list: pages", "list: at most so many"],
+        "Ignores `maxResults` and lists all in one page.",
+        None,
+    ),
+    fault(GcpStorage, &["list: from one name to another"], "Ignores `startOffset` and `endOffset`.", None),
+    fault(
+        GcpStorage,
+        &[
+            "preconditions: create only what is new, multipart",
+            "preconditions: create only what is new, resumable",
+            "preconditions: overwrite only that generation",
+            "preconditions: get only that generation",
+            "preconditions: get only another generation",
+            "preconditions: delete only that generation",
+        ],
+        "Ignores every precondition.",
+        None,
+    ),
+    fault(
+        GcpStorage,
+        &["objects: a generation that never was"],
+        "Ignores `generation` and returns the object; the service answers 404.",
+        None,
+    ),
+    fault(GcpStorage, &["objects: patch counts metagenerations"], "Counts one metageneration too many.", None),
+    fault(
+        GcpStorage,
+        &["objects: compose"],
+        "A composed object has no `componentCount`, and has an MD5, which the service never gives it.",
+        None,
+    ),
+    fault(
+        GcpStorage,
+        &["objects: gzip, raw and unpacked by the client"],
+        "Says no `Content-Encoding` for a gzip object, so that the client does not unpack it.",
+        None,
+    ),
+    fault(
+        GcpStorage,
+        &[
+            "servers::every_length_arrives_whole",
+            "servers::more_files_than_a_page_are_listed",
+            "servers::predictions_are_read_and_removed",
+        ],
+        "Sends an object without `x-goog-generation`, without which Google's Rust client refuses it.",
+        None,
+    ),
+];
+
+/// The fault that explains why `check` fails on `server`.
+pub(crate) fn of(server: Server, check: &str) -> Option<&'static Fault> {
+    FAULTS.iter().find(|fault| fault.server == server && fault.checks.contains(&check))
+}
