@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{exit, terminal::Color};
+use crate::{
+    commands::{part::PartArgs, retry::RetryArgs},
+    exit,
+    terminal::Color,
+};
 
 /// Run large Gemini batch prediction jobs on Google Cloud, or here without an account.
 #[derive(Debug, Parser)]
@@ -26,6 +30,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole batch: build, stage, submit, wait, collect, join, evaluate.
     Run(RunArgs),
+    /// Ask again about the records of a run that have no answer.
+    Retry(RetryArgs),
     /// Build request lines from a table.
     Build(BuildArgs),
     /// Join predictions to the records of a table, in the table's order.
@@ -135,6 +141,9 @@ pub(crate) struct RunArgs {
     /// Begin a new run, whatever is unfinished.
     #[arg(long)]
     pub(crate) new: bool,
+
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
 
     /// How the report is written on standard output.
     #[arg(long, value_enum, default_value = "text")]

@@ -25,7 +25,12 @@ use crate::{
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut terminal = Terminal::new(cli.color, |name| std::env::var(name).ok());
-    if matches!(&cli.command, Command::Run(args) if args.progress == ProgressMode::Json) {
+    let progress = match &cli.command {
+        Command::Run(args) => Some(args.progress),
+        Command::Retry(args) => Some(args.progress),
+        _ => None,
+    };
+    if progress == Some(ProgressMode::Json) {
         terminal.talk_json();
     }
     log(cli.verbose);

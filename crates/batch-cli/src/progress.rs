@@ -132,6 +132,10 @@ impl Progress {
             Event::Run { directory, resumed: true } => {
                 format!("run {} goes on where it stopped", directory.display())
             }
+            Event::Retrying { round, records, resumed } => {
+                let how = if *resumed { ", by the service's own resume" } else { "" };
+                format!("retry {round}: {}{how}", count(*records, "record"))
+            }
             Event::Staged { records, bytes, uri, found, .. } => {
                 let (records, bytes) = (count(*records, "record"), size(*bytes));
                 let verb = if *found { "found staged:" } else { "staged" };
@@ -204,6 +208,9 @@ fn waiting(
 fn json_of(event: &Event) -> Value {
     match event {
         Event::Run { directory, resumed } => json!({ "event": "run", "directory": directory, "resumed": resumed }),
+        Event::Retrying { round, records, resumed } => {
+            json!({ "event": "retrying", "round": round, "records": records, "resumed": resumed })
+        }
         Event::Staging { records, bytes } => json!({ "event": "staging", "records": records, "bytes": bytes }),
         Event::Staged { shard, records, bytes, uri, found } => {
             json!({ "event": "staged", "shard": shard, "records": records, "bytes": bytes, "uri": uri, "found": found })

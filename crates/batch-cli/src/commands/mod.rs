@@ -8,6 +8,8 @@ mod join;
 mod lint;
 mod models;
 mod output;
+pub(crate) mod part;
+pub(crate) mod retry;
 mod run;
 mod session;
 mod show;
@@ -31,6 +33,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Init(args) => init::init(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.
         Command::Run(args) => block_on(run::run(args, terminal)),
+        Command::Retry(args) => block_on(retry::retry(args, terminal)),
         Command::Emulator(args) => block_on(emulator::emulator(args, terminal)),
     }
 }

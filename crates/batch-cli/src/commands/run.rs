@@ -41,6 +41,7 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         directory: args.run_dir.clone(),
         new: args.new,
         local: args.local,
+        selection: args.part.selection(),
         spec_file: Some(args.spec.clone()),
         ..RunDirOptions::default()
     };

@@ -31,7 +31,7 @@ fn the_walkthrough_from_table_to_report() {
     settings().bind(|| assert_snapshot!("article_report", ran.show()));
     assert_eq!(
         context.list("run"),
-        ["emulator", "lock", "mismatches.csv", "predictions", "report.json", "results.csv", "run.json"]
+        ["emulator", "lock", "manifest.csv", "mismatches.csv", "predictions", "report.json", "results.csv", "run.json"]
     );
     settings().bind(|| assert_snapshot!("article_results", context.read("run/results.csv")));
     let report = report(&context, "run");
