@@ -32,6 +32,20 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Ask again about the records of a run that have no answer.
     Retry(RetryArgs),
+    /// Build, stage and create the jobs of a batch, and leave them alone.
+    Submit(SubmitArgs),
+    /// See how the jobs of a run stand, or one job.
+    Status(StatusArgs),
+    /// Wait until the jobs of a run have ended, or one job.
+    Wait(WaitArgs),
+    /// Fetch the predictions of jobs that were left alone; join and report.
+    Collect(CollectArgs),
+    /// List the runs here.
+    Ls(LsArgs),
+    /// List, show, cancel and delete any batch prediction jobs.
+    Jobs(JobsArgs),
+    /// See what a run left in the cloud, and remove it.
+    Clean(CleanArgs),
     /// Build request lines from a table.
     Build(BuildArgs),
     /// Join predictions to the records of a table, in the table's order.

@@ -12,7 +12,6 @@ pub(crate) enum Exit {
     /// It could not be done: bad arguments, bad input, a service that refuses.
     Failed = 2,
     /// What was asked about is still running.
-    #[expect(dead_code, reason = "`status` and `wait` are not here yet; the number is reserved")]
     Running = 3,
     /// Stopped by Ctrl-C. What the service was given to do goes on there.
     Interrupted = 130,

@@ -20,6 +20,20 @@ impl Settings {
         Self(Overrides::from_environment(|name| std::env::var(name).ok()))
     }
 
+    /// No settings.
+    pub(crate) fn none() -> Self {
+        Self(Overrides::default())
+    }
+
+    /// Settings by their paths, `target.output=gs://bucket/out`.
+    pub(crate) fn set(mut self, settings: &[String]) -> Result<Self> {
+        for setting in settings {
+            let (path, value) = pair(setting, "--set", "PATH=VALUE")?;
+            self.push(path, Some(value), &format!("--set {path}"));
+        }
+        Ok(self)
+    }
+
     pub(crate) fn push(&mut self, path: &str, value: Option<&str>, flag: &str) {
         if let Some(value) = value {
             self.0.push(path, value, flag);
@@ -41,11 +55,7 @@ impl Settings {
             let path = format!("request.labels.{name}");
             self.push(&path, Some(&template_of(template)?), "--label");
         }
-        for setting in &args.set {
-            let (path, value) = pair(setting, "--set", "PATH=VALUE")?;
-            self.push(path, Some(value), &format!("--set {path}"));
-        }
-        Ok(self)
+        self.set(&args.set)
     }
 
     pub(crate) fn request(mut self, args: &RequestArgs) -> Result<Self> {

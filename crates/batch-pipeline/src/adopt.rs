@@ -1,9 +1,9 @@
 //! From a job's name to its predictions, where no run's directory is at hand.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use batch_backend::{JobService, ListJobs, OutputStore};
-use batch_model::{BatchPredictionJob, InputConfig, JobName};
+use batch_model::{BatchPredictionJob, JobName, OutputConfig};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -131,12 +131,12 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, now: Timestamp) 
         })?;
     let input = job.input_config.clone().unwrap_or_default();
     let created = Times::of(job).created.unwrap_or(now);
-    let staged = StagedState { name: name_in(&input), input, bytes: None, rows: None, checksum: None };
+    let staged = StagedState { name: staged_name(job), input, bytes: None, rows: None, checksum: None };
     let attempt = Attempt {
         number: piece_of(job).map_or(1, |(_, attempt)| attempt),
         round: 0,
         input: None,
-        output: String::new(),
+        output: place_of(job),
         display_name: job.display_name.clone().unwrap_or_default(),
         labels: job.labels.clone(),
         intended: created,
@@ -154,7 +154,34 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, now: Timestamp) 
     Ok(Shard { index, round: 0, first, records, bytes: 0, digest, staged, attempts: vec![attempt] })
 }
 
-/// A name for what was staged elsewhere; its address is in the input.
-fn name_in(input: &InputConfig) -> String {
-    input.uris().first().map_or_else(String::new, |uri| PathBuf::from(uri).display().to_string())
+/// The name in the output store that a run of ours gave the job; empty for a job of others.
+fn place_of(job: &BatchPredictionJob) -> String {
+    match (label(job, RUN_LABEL), label(job, SHARD_LABEL)) {
+        (Some(run), Some(piece)) => format!("{run}/{piece}"),
+        _ => String::new(),
+    }
+}
+
+/// The name in the input store that a run of ours gave the job's request lines; empty for a job of others.
+fn staged_name(job: &BatchPredictionJob) -> String {
+    match (label(job, RUN_LABEL), piece_of(job)) {
+        (Some(run), Some((shard, _))) => format!("{run}/s{shard:05}"),
+        _ => String::new(),
+    }
+}
+
+/// The addresses of the stores that a job of ours was made with: the folders of its input and output
+/// without what the run itself put after them. For a job of others, the output as the job names it.
+///
+/// Addresses are text here; that one lies below another is by their letters.
+#[must_use]
+pub fn stores_of(job: &BatchPredictionJob) -> (Option<String>, Option<String>) {
+    let above = |uri: &str, name: &str| {
+        let cut = uri.find(name).filter(|_| !name.is_empty())?;
+        Some(uri[..cut].trim_end_matches('/').to_owned())
+    };
+    let input = job.input_config.as_ref().and_then(|config| config.uris().first().map(|uri| (*uri).to_owned()));
+    let output = job.output_config.as_ref().and_then(OutputConfig::uri);
+    let input = input.and_then(|uri| above(&uri, &staged_name(job)));
+    (input, output.map(|uri| above(uri, &place_of(job)).unwrap_or_else(|| uri.to_owned())))
 }

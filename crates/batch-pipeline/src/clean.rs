@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use batch_backend::{Kind as BackendKind, Staged, StagedSize};
-use batch_model::JobName;
+use batch_model::{JobName, JobState};
 use serde::Serialize;
 
 use crate::{
@@ -62,7 +62,8 @@ enum Handle {
 }
 
 /// What the run left in the cloud: nothing is removed. Predictions that are not in `directory`, and the
-/// jobs that tell where they are, are to be kept, unless `force`.
+/// jobs that tell where they are, are to be kept, unless `force`. What a running job reads and writes is
+/// kept whoever insists.
 ///
 /// # Errors
 /// Somebody asked to stop. What cannot be looked for is [`Fate::Failed`].
@@ -75,55 +76,125 @@ pub async fn find_remnants(
 ) -> Result<Vec<Remnant>> {
     let mut remnants = Vec::new();
     for shard in &state.shards {
-        context.stop.check()?;
-        let needed = match shard.attempts.last() {
-            None => Some("it is staged for a job that is not created yet"),
-            Some(attempt) if attempt.job.is_none() => Some("it is not known whether its job was created"),
-            Some(attempt) if !attempt.has_ended() => Some("its job has not been seen to end"),
-            Some(_) => None,
-        };
-        remnants.push(input_of(&shard.staged, needed.filter(|_| !force), backends).await);
+        let mut looks = Vec::new();
         for attempt in &shard.attempts {
             context.stop.check()?;
-            let collected = is_collected(attempt, directory);
-            let needed = match &attempt.job {
-                None => Some("it is not known whether its job was created"),
-                Some(_) if !attempt.has_ended() => Some("its job has not been seen to end"),
-                Some(_) if !collected => Some("its predictions are not collected"),
-                Some(_) => None,
+            looks.push(look(attempt, backends).await);
+        }
+        let running = looks.iter().find_map(|look| match look {
+            Look::Running(state) => Some(Keep::always(format!("its job is {}: cancel it first", state.as_str()))),
+            _ => None,
+        });
+        let keep = |keep: Option<Keep>| running.clone().or(keep).filter(|keep| !force || keep.always);
+        let needed = match looks.last() {
+            _ if shard.staged.name.is_empty() => Some(Keep::always(OF_OTHERS)),
+            None => Some(Keep::unless_forced("it is staged for a job that is not created yet")),
+            Some(look) => look.needs(),
+        };
+        remnants.push(input_of(&shard.staged, keep(needed), backends).await);
+        for (attempt, look) in shard.attempts.iter().zip(looks) {
+            let needed = match look.needs() {
+                _ if attempt.output.is_empty() => Some(Keep::always(OF_OTHERS)),
+                None if !is_collected(attempt, directory) => {
+                    Some(Keep::unless_forced("its predictions are not collected"))
+                }
+                needed => needed,
             };
-            let needed = needed.filter(|_| !force);
-            let config = backends.output.config(&attempt.output);
-            let address = config.uri().unwrap_or(&attempt.output).to_owned();
-            let fate = needed.map_or(Fate::Removable, |why| Fate::Kept(why.to_owned()));
-            let handle = Handle::Output(attempt.output.clone());
-            remnants.push(Remnant { kind: RemnantKind::Output, address, fate, handle });
-            remnants.extend(job_of(attempt, needed, backends).await);
+            let needed = keep(needed);
+            remnants.push(output_of(attempt, needed.clone(), backends));
+            remnants.extend(job_of(attempt, look, needed));
         }
     }
     Ok(remnants)
 }
 
-async fn input_of(staged: &StagedState, needed: Option<&str>, backends: &Backends) -> Remnant {
+/// Why what a job that is no run's of ours reads and writes stays, whoever insists.
+const OF_OTHERS: &str = "the job was not made by a run";
+
+/// Why something stays.
+#[derive(Debug, Clone)]
+struct Keep {
+    why: String,
+    /// Whoever insists.
+    always: bool,
+}
+
+impl Keep {
+    fn always(why: impl Into<String>) -> Self {
+        Self { why: why.into(), always: true }
+    }
+
+    fn unless_forced(why: &str) -> Self {
+        Self { why: why.to_owned(), always: false }
+    }
+}
+
+/// What the service says of an attempt's job.
+enum Look {
+    /// It is not known whether there is one.
+    Unknown,
+    /// There is none any more.
+    Gone,
+    Ended,
+    Running(JobState),
+    /// Nobody can say.
+    Failed(String),
+}
+
+impl Look {
+    /// Why what the job reads and writes stays.
+    fn needs(&self) -> Option<Keep> {
+        match self {
+            Self::Unknown => Some(Keep::unless_forced("it is not known whether its job was created")),
+            Self::Failed(_) => Some(Keep::unless_forced("its job cannot be looked at")),
+            Self::Running(_) | Self::Gone | Self::Ended => None,
+        }
+    }
+}
+
+async fn look(attempt: &Attempt, backends: &Backends) -> Look {
+    let Some(name) = &attempt.job else { return Look::Unknown };
+    match backends.jobs.get(name).await {
+        Ok(job) if job.state.is_terminal() => Look::Ended,
+        Ok(job) => Look::Running(job.state),
+        Err(error) if error.kind() == BackendKind::NotFound => Look::Gone,
+        Err(error) => Look::Failed(words_of(&error)),
+    }
+}
+
+fn fate_of(keep: Option<Keep>) -> Fate {
+    keep.map_or(Fate::Removable, |keep| Fate::Kept(keep.why))
+}
+
+async fn input_of(staged: &StagedState, keep: Option<Keep>, backends: &Backends) -> Remnant {
     let address = staged.input.uris().first().map_or_else(|| staged.name.clone(), |uri| (*uri).to_owned());
-    let fate = match backends.input.find(&staged.name).await {
-        Ok(None) => Fate::Gone,
-        Ok(Some(_)) => needed.map_or(Fate::Removable, |why| Fate::Kept(why.to_owned())),
-        // With the bucket everything in it is gone.
-        Err(error) if error.kind() == BackendKind::NotFound => Fate::Gone,
-        Err(error) => Fate::Failed(words_of(&error)),
+    let fate = match &keep {
+        // Under no name it cannot be looked for.
+        Some(_) if staged.name.is_empty() => fate_of(keep),
+        _ => match backends.input.find(&staged.name).await {
+            Ok(None) => Fate::Gone,
+            Ok(Some(_)) => fate_of(keep),
+            // With the bucket everything in it is gone.
+            Err(error) if error.kind() == BackendKind::NotFound => Fate::Gone,
+            Err(error) => Fate::Failed(words_of(&error)),
+        },
     };
     Remnant { kind: RemnantKind::Input, address, fate, handle: Handle::Input(Box::new(staged.clone())) }
 }
 
-async fn job_of(attempt: &Attempt, needed: Option<&str>, backends: &Backends) -> Option<Remnant> {
+/// What an attempt's job wrote. Whether anything is there is not known without reading it.
+fn output_of(attempt: &Attempt, keep: Option<Keep>, backends: &Backends) -> Remnant {
+    let config = backends.output.config(&attempt.output);
+    let address = config.uri().unwrap_or(&attempt.output).to_owned();
+    Remnant { kind: RemnantKind::Output, address, fate: fate_of(keep), handle: Handle::Output(attempt.output.clone()) }
+}
+
+fn job_of(attempt: &Attempt, look: Look, keep: Option<Keep>) -> Option<Remnant> {
     let name = attempt.job.clone()?;
-    let fate = match backends.jobs.get(&name).await {
-        Err(error) if error.kind() == BackendKind::NotFound => Fate::Gone,
-        Err(error) => Fate::Failed(words_of(&error)),
-        // The service refuses to delete it, whoever insists.
-        Ok(job) if !job.state.is_terminal() => Fate::Kept(format!("it is {}; cancel it first", job.state.as_str())),
-        Ok(_) => needed.map_or(Fate::Removable, |why| Fate::Kept(why.to_owned())),
+    let fate = match look {
+        Look::Gone => Fate::Gone,
+        Look::Failed(why) => Fate::Failed(why),
+        _ => fate_of(keep),
     };
     Some(Remnant { kind: RemnantKind::Job, address: name.to_string(), fate, handle: Handle::Job(name) })
 }

@@ -83,7 +83,7 @@ mod stop;
 mod submit;
 mod wait;
 
-pub use adopt::{adopt, download, is_of, jobs_of_run};
+pub use adopt::{adopt, download, is_of, jobs_of_run, stores_of};
 pub use backends::{Backends, Context};
 pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};
 pub use clock::{Clock, system};

@@ -1,19 +1,25 @@
 //! The commands, one file each.
 
 mod build;
+pub(crate) mod clean;
+pub(crate) mod collect;
 mod emulator;
 mod eval;
 mod init;
+pub(crate) mod jobs;
 mod join;
 mod lint;
+pub(crate) mod ls;
 mod models;
 mod output;
-pub(crate) mod part;
-pub(crate) mod retry;
 mod run;
 mod session;
 mod show;
+pub(crate) mod status;
+mod subject;
+pub(crate) mod submit;
 mod thresholds;
+pub(crate) mod wait;
 
 use crate::{
     args::Command,
@@ -31,9 +37,15 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Models(args) => models::models(&args, terminal),
         Command::Show(args) => show::show(&args, terminal),
         Command::Init(args) => init::init(&args, terminal),
+        Command::Ls(args) => ls::ls(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.
         Command::Run(args) => block_on(run::run(args, terminal)),
-        Command::Retry(args) => block_on(retry::retry(args, terminal)),
+        Command::Submit(args) => block_on(submit::submit(args, terminal)),
+        Command::Status(args) => block_on(status::status(args, terminal)),
+        Command::Wait(args) => block_on(wait::wait(args, terminal)),
+        Command::Collect(args) => block_on(collect::collect(args, terminal)),
+        Command::Jobs(args) => block_on(jobs::jobs(args, terminal)),
+        Command::Clean(args) => block_on(clean::clean(args, terminal)),
         Command::Emulator(args) => block_on(emulator::emulator(args, terminal)),
     }
 }
