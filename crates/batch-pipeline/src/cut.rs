@@ -1,9 +1,12 @@
 //! Where request lines are cut into shards: one rule, for staging and for planning.
 
+use std::path::Path;
+
+use batch_io::LineInfo;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-use crate::LimitsSpec;
+use crate::{Error, Kind, LimitsSpec, Result};
 
 /// A shard as its request lines were cut: what one job is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,18 @@ pub struct CutShard {
     pub bytes: u64,
     /// XXH3-128 of its request lines, in hexadecimal digits.
     pub digest: String,
+}
+
+/// Refuses a request line that no shard has room for.
+pub(crate) fn check_length(table: &Path, line: &LineInfo<'_>, limits: &LimitsSpec) -> Result<()> {
+    let (row, index, length) = (line.line, line.index, line.length);
+    if length as u64 <= limits.bytes {
+        return Ok(());
+    }
+    let table = table.display();
+    let message = format!("{table}:{row}: the request line of record {index} has {length} bytes, more than a file may");
+    let hint = format!("shorten it, or raise limits.bytes (now {})", limits.bytes);
+    Err(Error::new(Kind::Input, message).with_hint(hint))
 }
 
 /// Cuts request lines into shards at the limits of a spec. Lines come one after the other; the cutter

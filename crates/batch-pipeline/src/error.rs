@@ -17,10 +17,16 @@ pub enum Kind {
     Input,
     /// The run directory cannot be used: another run's, in use, or not writable.
     RunDirectory,
+    /// The cache of answers cannot be read or written.
+    Cache,
     /// A backend failed; the source says how.
     Backend,
     /// The job failed as a whole; no record was answered.
     Job,
+    /// It would cost more than is allowed, or nobody knows what.
+    Cost,
+    /// Something is not any more what a plan was made of.
+    Changed,
     /// Somebody asked to stop. What was begun goes on in the service.
     Interrupted,
     /// The pipeline contradicts itself: a fault of ours.

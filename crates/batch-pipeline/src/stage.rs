@@ -13,13 +13,14 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::{
+    cache,
     Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec,
-    cut::Cutter,
+    cut::{Cutter, check_length},
     manifest::ManifestWriter,
     records::RecordSet,
     request::request_spec,
     selection::Selected,
-    state::{RunState, Shard, StagedState},
+    state::{CACHED_LIST, RunState, Shard, StagedState},
 };
 
 /// How many bytes travel at once from the builder to the store.
@@ -40,6 +41,7 @@ enum Piece {
 /// Sees to it that every shard of the run and of its rounds lies where the service reads it.
 pub(crate) async fn stage(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
     select(run).await?;
+    take_from_cache(run, context).await?;
     stage_round(run, 0, backends, context).await?;
     let rounds = run.state().rounds.iter().filter(|round| round.resumed.is_empty()).map(|round| round.number);
     for round in rounds.collect::<Vec<_>>() {
@@ -61,6 +63,24 @@ async fn select(run: &mut RunDir) -> Result<()> {
     run.update(|state| state.selected = Some(selected))
 }
 
+/// Finds out which records are answered already, unless that is known or too late.
+async fn take_from_cache(run: &mut RunDir, context: &Context) -> Result<()> {
+    let state = run.state();
+    let Some(cache) = state.cache.clone() else { return Ok(()) };
+    if state.cached.is_none() && !state.staged && state.shards.is_empty() {
+        let (root, spec, input) = (run.path().to_owned(), state.spec.clone(), state.input_path());
+        let selected = state.selected.unwrap_or(Selected::All);
+        let taking = tokio::task::spawn_blocking(move || cache::reuse(&root, &spec, &input, selected, &cache));
+        let cached = taking.await.map_err(|error| Error::new(Kind::Bug, "look into the cache").with_source(error))??;
+        run.update(|state| state.cached = Some(cached))?;
+    }
+    let records = run.state().cached_records();
+    if 0 < records {
+        context.events.send(&Event::Cached { records });
+    }
+    Ok(())
+}
+
 async fn stage_round(run: &mut RunDir, round: u32, backends: &Backends, context: &Context) -> Result<()> {
     let found = verify(run, round, backends, context).await?;
     let state = run.state();
@@ -75,7 +95,10 @@ async fn stage_round(run: &mut RunDir, round: u32, backends: &Backends, context:
         input: state.input_path(),
         spec: state.spec_of(round),
         wanted: match state.round(round) {
-            None => Wanted::Selected(state.selected.unwrap_or(Selected::All)),
+            None => Wanted::Selected {
+                selected: state.selected.unwrap_or(Selected::All),
+                cached: (0 < state.cached_records()).then(|| run.path().join(CACHED_LIST)),
+            },
             Some(round) => Wanted::Listed(run.path().join(&round.list)),
         },
         first: state.shards.iter().filter(|shard| shard.round < round).count(),
@@ -234,7 +257,8 @@ impl From<batch_io::Error> for Halt {
 
 /// The records whose request lines are built.
 enum Wanted {
-    Selected(Selected),
+    /// Those that are selected, but for a list of those that are answered already.
+    Selected { selected: Selected, cached: Option<PathBuf> },
     /// Those of a list on disk.
     Listed(PathBuf),
 }
@@ -257,32 +281,23 @@ struct Builder {
 impl Builder {
     fn build(self) -> Result<(), Halt> {
         let listed = match &self.wanted {
-            Wanted::Selected(_) => None,
-            Wanted::Listed(path) => Some(RecordSet::read(path)?),
+            Wanted::Selected { cached: None, .. } => RecordSet::default(),
+            Wanted::Selected { cached: Some(path), .. } | Wanted::Listed(path) => RecordSet::read(path)?,
         };
-        let wanted = |index| match (&listed, &self.wanted) {
-            (Some(listed), _) => listed.has(index),
-            (None, Wanted::Selected(selected)) => selected.has(index),
-            (None, Wanted::Listed(_)) => false,
+        let wanted = |index| match &self.wanted {
+            Wanted::Selected { selected, .. } => selected.has(index) && !listed.has(index),
+            Wanted::Listed(_) => listed.has(index),
         };
         let table = open_table(&self.input, &self.spec)?;
         let template = RequestTemplate::compile(&request_spec(&self.spec)?, table.columns())?;
         let mut manifest = ManifestWriter::create(&self.root, self.first)?;
         let mut lines = RequestLines::new(table, &template, &key_spec(&self.spec))?;
-        let limits = &self.spec.limits;
         let mut cut = Cut::new(&self);
         let mut line = Vec::new();
         while let Some(info) = lines.next_line_if(&mut line, wanted)? {
-            let (index, row) = (info.index, info.line);
+            let index = info.index;
             let length = info.length as u64;
-            if limits.bytes < length {
-                let table = self.input.display();
-                let message = format!(
-                    "{table}:{row}: the request line of record {index} has {length} bytes, more than a file may"
-                );
-                let hint = format!("shorten it, or raise limits.bytes (now {})", limits.bytes);
-                return Err(Halt::Failed(Error::new(Kind::Input, message).with_hint(hint)));
-            }
+            check_length(&self.input, &info, &self.spec.limits)?;
             if let Some(ended) = cut.cutter.before(length) {
                 cut.end(ended)?;
             }
