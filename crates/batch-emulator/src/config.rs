@@ -32,6 +32,10 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Buckets that are made at the start unless they exist.
     pub buckets: Vec<String>,
+    /// BigQuery datasets that are made at the start unless they exist: `NAME`,
+    /// `NAME=LOCATION` or `PROJECT.NAME=LOCATION`. The project is `local` where none is
+    /// named, the location `US`.
+    pub datasets: Vec<String>,
     /// The numbers of projects, by project id. A project that is not named here gets the
     /// number that [`Config::project_number`] computes from its id.
     pub project_numbers: BTreeMap<String, u64>,
@@ -56,6 +60,7 @@ impl Default for Config {
             external_url: None,
             data: None,
             buckets: Vec::new(),
+            datasets: Vec::new(),
             project_numbers: BTreeMap::new(),
             require_token: None,
             faults: Faults::default(),

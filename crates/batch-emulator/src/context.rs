@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::bigquery::Store;
 use crate::random::Random;
 use crate::storage::Objects;
 use crate::{Clock, Config, Faults};
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) faults: Faults,
     /// The buckets and objects.
     pub(crate) objects: Objects,
+    /// The datasets and tables.
+    pub(crate) tables: Store,
     /// Cancelled when the emulator stops; background work ends then.
     pub(crate) stop: CancellationToken,
 }

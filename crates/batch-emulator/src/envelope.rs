@@ -14,13 +14,15 @@ enum Kind {
     Status(&'static str),
     /// By a word of its own.
     Reason(&'static str),
+    /// By a word of its own, and by the name of a gRPC code.
+    Both(&'static str, &'static str),
 }
 
 /// A refused request.
 ///
 /// All say `{"error": {"code", "message"}}`. Cloud Storage, which is older than gRPC, adds
 /// `errors[]` with a domain and a reason, and no `status` (replies that users have
-/// reported have none). The younger APIs add `status` and may add `details[]`, which are
+/// reported have none); BigQuery adds both. The younger APIs add `status` and may add `details[]`, which are
 /// left out here: Google's own Python SDK refuses a job whose error has them.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -41,6 +43,38 @@ impl ApiError {
     /// An error of Cloud Storage: `reason` is its own word, such as `notFound`.
     pub(crate) fn storage(status: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
         ApiError { status, message: message.into(), kind: Kind::Reason(reason), location: None, retry_after: None }
+    }
+
+    /// An error of BigQuery, which has taken up the newer form without giving up the older:
+    /// `reason` is its own word, and the name of the gRPC code follows from the status.
+    pub(crate) fn bigquery(status: StatusCode, reason: &'static str, message: impl Into<String>) -> ApiError {
+        let canonical = match status {
+            StatusCode::BAD_REQUEST => "INVALID_ARGUMENT",
+            StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
+            StatusCode::FORBIDDEN => "PERMISSION_DENIED",
+            StatusCode::NOT_FOUND => "NOT_FOUND",
+            StatusCode::CONFLICT => "ALREADY_EXISTS",
+            StatusCode::PRECONDITION_FAILED => "FAILED_PRECONDITION",
+            StatusCode::TOO_MANY_REQUESTS => "RESOURCE_EXHAUSTED",
+            StatusCode::NOT_IMPLEMENTED => "UNIMPLEMENTED",
+            StatusCode::SERVICE_UNAVAILABLE => "UNAVAILABLE",
+            _ => "INTERNAL",
+        };
+        ApiError {
+            status,
+            message: message.into(),
+            kind: Kind::Both(reason, canonical),
+            location: None,
+            retry_after: None,
+        }
+    }
+
+    /// The word for it in `errors[]`, where the API has one.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Status(_) => None,
+            Kind::Reason(reason) | Kind::Both(reason, _) => Some(reason),
+        }
     }
 
     /// Names the parameter or header that was wrong, in `errors[]`.
@@ -86,7 +120,7 @@ impl IntoResponse for ApiError {
             Kind::Status(status) => {
                 error.insert("status".to_owned(), json!(status));
             }
-            Kind::Reason(reason) => {
+            Kind::Reason(reason) | Kind::Both(reason, _) => {
                 let mut entry = Map::new();
                 entry.insert("message".to_owned(), json!(self.message));
                 entry.insert("domain".to_owned(), json!("global"));
@@ -96,6 +130,9 @@ impl IntoResponse for ApiError {
                     entry.insert("location".to_owned(), json!(name));
                 }
                 error.insert("errors".to_owned(), json!([entry]));
+                if let Kind::Both(_, status) = self.kind {
+                    error.insert("status".to_owned(), json!(status));
+                }
             }
         }
         let mut response = json(self.status, &json!({ "error": Value::Object(error) }));

@@ -59,6 +59,7 @@
 
 mod admin;
 mod answer;
+mod bigquery;
 mod clock;
 mod config;
 mod connection;

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::bigquery::{self, BigQuery, Store};
 use crate::connection::{Connection, Connections};
 use crate::context::Context;
 use crate::envelope::ApiError;
@@ -70,22 +71,25 @@ impl Emulator {
             None => format!("http://{bound}").into(),
         };
 
-        let objects = open_objects(&config).await?;
+        let (objects, tables) = open_stores(&config).await?;
         let context = Context {
             url,
             clock: config.clock.clone(),
             random: Random::new(config.seed),
             faults: config.faults.clone(),
             objects,
+            tables,
             stop: CancellationToken::new(),
             config: Arc::new(config),
         };
         let storage = Storage::open(&context).await?;
+        let bigquery = BigQuery::open(&context).await?;
         let jobs = Jobs::open(&context).await?;
         let log = RequestLog::default();
         let app = Router::new()
             .merge(jobs.router())
             .merge(storage.router())
+            .merge(bigquery.router())
             .merge(token::router(&context))
             .merge(admin::router(&context, &log))
             .fallback(move |request| fallback(storage.clone(), request))
@@ -151,24 +155,25 @@ impl Emulator {
     }
 }
 
-/// Opens the store and makes the buckets that were asked for.
-async fn open_objects(config: &Config) -> Result<Objects, Error> {
-    let (data, buckets) = (config.data.clone(), config.buckets.clone());
-    let (clock, number) = (config.clock.clone(), config.project_number("local"));
+/// Opens the stores and makes the buckets and datasets that were asked for.
+async fn open_stores(config: &Config) -> Result<(Objects, Store), Error> {
+    let config = config.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let objects = Objects::open(data.as_deref(), clock).map_err(|error| {
-            let dir = data.unwrap_or_default();
+        let objects = Objects::open(config.data.as_deref(), config.clock.clone()).map_err(|error| {
+            let dir = config.data.clone().unwrap_or_default();
             Error::new(ErrorKind::Data, format!("failed to open the data directory {}", dir.display()))
                 .with_source(error)
         })?;
-        for name in buckets {
-            if objects.bucket(&name).is_none() {
-                objects.create_bucket(&name, number).map_err(|error| {
+        let number = config.project_number("local");
+        for name in &config.buckets {
+            if objects.bucket(name).is_none() {
+                objects.create_bucket(name, number).map_err(|error| {
                     Error::new(ErrorKind::Config, format!("failed to make bucket {name:?}")).with_source(error)
                 })?;
             }
         }
-        Ok(objects)
+        let tables = bigquery::open_store(&config, objects.clone())?;
+        Ok((objects, tables))
     });
     opened.await.map_err(|error| Error::new(ErrorKind::Data, "failed to open the data directory").with_source(error))?
 }
@@ -248,6 +253,9 @@ fn logged_in(context: &Context, request: &Request) -> bool {
 fn unauthenticated(path: &str) -> Response {
     if storage::serves(path) {
         return storage::unauthenticated().into_response();
+    }
+    if bigquery::serves(path) {
+        return bigquery::unauthenticated().into_response();
     }
     ApiError::rpc(
         StatusCode::UNAUTHORIZED,

@@ -1,7 +1,7 @@
 //! Names with `*` in them.
 
 /// Whether `text` is what `pattern` says, each `*` standing for any characters or none.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
         return false;

@@ -8,7 +8,7 @@ mod check;
 mod config;
 mod create;
 mod filter;
-mod glob;
+pub(crate) mod glob;
 mod import;
 mod life;
 mod line;

@@ -12,7 +12,7 @@ mod tree;
 
 pub(crate) use canonical::{canonical, canonical_request, hash};
 pub(crate) use messages::Messages;
-pub(crate) use shape::{Place, Shape};
+pub(crate) use shape::{Column, Place, Shape};
 pub(crate) use tree::{Json, Tree, View, write_number, write_plain, write_text};
 
 #[cfg(test)]

@@ -49,8 +49,23 @@ const TYPES: [Type; 7] = [Type::Digits, Type::Truth, Type::Text, Type::Number, T
 pub(crate) struct Shape {
     /// The first row that had each type here.
     seen: [Place; TYPES.len()],
+    /// Whether a number had a point or an exponent.
+    fraction: bool,
     fields: BTreeMap<Box<str>, Shape>,
     items: Option<Box<Shape>>,
+}
+
+/// The type of a column that takes in all that was seen at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// Nothing but nulls.
+    Unknown,
+    Text,
+    Integer,
+    Float,
+    Bool,
+    Record(Vec<(String, Column)>),
+    List(Box<Column>),
 }
 
 /// A path where two rows do not fit into one column.
@@ -64,7 +79,7 @@ pub(crate) struct Conflict {
 
 impl Default for Shape {
     fn default() -> Shape {
-        Shape { seen: [Place::NONE; TYPES.len()], fields: BTreeMap::new(), items: None }
+        Shape { seen: [Place::NONE; TYPES.len()], fraction: false, fields: BTreeMap::new(), items: None }
     }
 }
 
@@ -78,10 +93,17 @@ impl Shape {
         let seen = match json.view() {
             View::Null => return Ok(()),
             View::Bool(_) => Type::Bool,
-            View::Int(_) | View::Uint(_) | View::Float(_) => Type::Number,
+            View::Int(_) => Type::Number,
+            View::Uint(_) | View::Float(_) => {
+                self.fraction = true;
+                Type::Number
+            }
             View::Str(text) => match retyped(text) {
                 Some(Node::Bool(_)) => Type::Truth,
-                Some(_) => Type::Digits,
+                Some(number) => {
+                    self.fraction |= matches!(number, Node::Float(_));
+                    Type::Digits
+                }
                 None => Type::Text,
             },
             View::Array(items) => {
@@ -128,6 +150,7 @@ impl Shape {
         for (mine, theirs) in self.seen.iter_mut().zip(other.seen) {
             *mine = theirs.min(*mine);
         }
+        self.fraction |= other.fraction;
         for (name, theirs) in other.fields {
             match self.fields.get_mut(&name) {
                 Some(mine) => mine.merge(theirs),
@@ -146,6 +169,36 @@ impl Shape {
         let below: usize = self.fields.values().map(Shape::columns).sum();
         let items = self.items.as_ref().map_or(0, |items| items.columns());
         (below + items).max(1)
+    }
+
+    /// The type of a column for this path; `retype` as the loader does, to make numbers of
+    /// strings of digits.
+    pub(crate) fn column(&self, retype: bool) -> Column {
+        let has = |kind: Type| self.seen[kind as usize] != Place::NONE;
+        if has(Type::Array) {
+            let items = self.items.as_ref().map_or(Column::Unknown, |items| items.column(retype));
+            return Column::List(Box::new(items));
+        }
+        if has(Type::Object) {
+            return Column::Record(self.members(retype));
+        }
+        let digits = has(Type::Digits) || has(Type::Truth);
+        if has(Type::Text) || (digits && !(retype && self.is_retyped())) {
+            return Column::Text;
+        }
+        if has(Type::Bool) || has(Type::Truth) {
+            return Column::Bool;
+        }
+        match (has(Type::Number) || has(Type::Digits), self.fraction) {
+            (true, false) => Column::Integer,
+            (true, true) => Column::Float,
+            (false, _) => Column::Unknown,
+        }
+    }
+
+    /// The columns of all members, sorted by name.
+    pub(crate) fn members(&self, retype: bool) -> Vec<(String, Column)> {
+        self.fields.iter().map(|(name, shape)| (name.to_string(), shape.column(retype))).collect()
     }
 
     /// What is seen below the member `name`.

@@ -20,17 +20,17 @@ const PIECE: usize = 256 << 10;
 
 /// The reading end of a request's body. It fails where the body does not come to its end.
 #[derive(Debug)]
-pub(super) struct BodyReader {
+pub(crate) struct BodyReader {
     pieces: mpsc::Receiver<Option<Bytes>>,
     current: Bytes,
     ended: bool,
 }
 
 /// The other end, which [`pump`] feeds.
-pub(super) type BodySender = mpsc::Sender<Option<Bytes>>;
+pub(crate) type BodySender = mpsc::Sender<Option<Bytes>>;
 
 /// A channel for one body.
-pub(super) fn channel() -> (BodySender, BodyReader) {
+pub(crate) fn channel() -> (BodySender, BodyReader) {
     let (sender, pieces) = mpsc::channel(PIECES);
     let reader = BodyReader { pieces, current: Bytes::new(), ended: false };
     (sender, reader)
@@ -40,7 +40,7 @@ pub(super) fn channel() -> (BodySender, BodyReader) {
 /// read all the same: a client that is still sending would not see the reply.
 ///
 /// With `cut`, the connection drops after that many bytes.
-pub(super) async fn pump(body: Body, sender: BodySender, connection: Option<&Connection>, cut: Option<u64>) {
+pub(crate) async fn pump(body: Body, sender: BodySender, connection: Option<&Connection>, cut: Option<u64>) {
     let mut pieces = body.into_data_stream();
     let mut passed = 0;
     while let Some(piece) = pieces.next().await {

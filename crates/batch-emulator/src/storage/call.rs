@@ -19,20 +19,20 @@ const JSON_LIMIT: usize = 10 << 20;
 
 /// A request without its body.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) context: Context,
-    pub(super) method: Method,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Call {
+    pub(crate) context: Context,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
     /// The segments of the path, decoded.
-    pub(super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     query: Vec<(String, String)>,
     /// Absent for a call inside a batch.
-    pub(super) connection: Option<Connection>,
+    pub(crate) connection: Option<Connection>,
 }
 
 impl Call {
     /// Takes a request apart.
-    pub(super) fn new(context: Context, request: axum::extract::Request) -> Result<(Call, Body), ApiError> {
+    pub(crate) fn new(context: Context, request: axum::extract::Request) -> Result<(Call, Body), ApiError> {
         let (parts, body) = request.into_parts();
         let connection =
             parts.extensions.get::<ConnectInfo<Connection>>().map(|ConnectInfo(connection)| connection.clone());
@@ -48,18 +48,18 @@ impl Call {
     }
 
     /// A query parameter; an empty one counts as absent, as it does for the service.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     /// Every value of a query parameter that may come more than once.
-    pub(super) fn parameters(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn parameters(&self, name: &str) -> Vec<&str> {
         let pairs = self.query.iter().filter(|(key, _)| key == name);
         pairs.map(|(_, value)| value.as_str()).collect()
     }
 
     /// A query parameter that is a number.
-    pub(super) fn number(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn number(&self, name: &'static str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.parameter(name) else {
             return Ok(None);
         };
@@ -70,7 +70,7 @@ impl Call {
     }
 
     /// A query parameter that is `true` or `false`.
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.parameter(name) == Some("true")
     }
 
@@ -116,7 +116,7 @@ impl Call {
     }
 
     /// A header that is text.
-    pub(super) fn text_header(&self, name: &HeaderName) -> Option<&str> {
+    pub(crate) fn text_header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
@@ -126,7 +126,7 @@ impl Call {
     }
 
     /// An address of the JSON API.
-    pub(super) fn link(&self, path: &str) -> String {
+    pub(crate) fn link(&self, path: &str) -> String {
         format!("{}{path}", self.context.url)
     }
 }
@@ -150,7 +150,7 @@ fn parse_query(uri: &Uri) -> Result<Vec<(String, String)>, ApiError> {
 }
 
 /// Reads a JSON object; an empty body counts as `{}`.
-pub(super) async fn json_body(body: Body) -> Result<Map<String, Value>, ApiError> {
+pub(crate) async fn json_body(body: Body) -> Result<Map<String, Value>, ApiError> {
     let Ok(bytes) = axum::body::to_bytes(body, JSON_LIMIT).await else {
         return Err(ApiError::storage(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -162,7 +162,7 @@ pub(super) async fn json_body(body: Body) -> Result<Map<String, Value>, ApiError
 }
 
 /// Parses a JSON object; nothing counts as `{}`.
-pub(super) fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+pub(crate) fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
@@ -184,7 +184,7 @@ pub(super) fn required(parameter: &'static str) -> ApiError {
 }
 
 /// A blocking task that did not end by itself.
-pub(super) fn lost_task(error: &tokio::task::JoinError) -> ApiError {
+pub(crate) fn lost_task(error: &tokio::task::JoinError) -> ApiError {
     tracing::error!(%error, "a storage task was lost");
     ApiError::storage(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -194,7 +194,7 @@ pub(super) fn lost_task(error: &tokio::task::JoinError) -> ApiError {
 }
 
 /// Runs a call on the store, which may touch the disk, on a blocking thread.
-pub(super) async fn blocking<T, E, F>(work: F) -> Result<T, ApiError>
+pub(crate) async fn blocking<T, E, F>(work: F) -> Result<T, ApiError>
 where
     F: FnOnce() -> Result<T, E> + Send + 'static,
     T: Send + 'static,

@@ -13,7 +13,7 @@ use super::spool::Spooled;
 /// after them (the third part of a multipart upload, a header of the last chunk); every
 /// one is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     crc32c: Vec<String>,
     md5: Vec<String>,
 }

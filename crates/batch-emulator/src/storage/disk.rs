@@ -34,9 +34,9 @@ const VERSION: u32 = 1;
 
 /// A record as it is on disk.
 #[derive(Serialize, Deserialize)]
-struct Versioned<T> {
-    version: u32,
-    record: T,
+pub(crate) struct Versioned<T> {
+    pub(crate) version: u32,
+    pub(crate) record: T,
 }
 
 /// The directory of a store.
@@ -150,7 +150,7 @@ impl Disk {
 }
 
 /// Reads a record; the error names the file.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
     let name = |what: &dyn Display| format!("{}: {what}", path.display());
     let invalid = |what: &dyn Display| io::Error::new(io::ErrorKind::InvalidData, name(what));
     let bytes = fs::read(path).map_err(|error| io::Error::new(error.kind(), name(&error)))?;

@@ -19,8 +19,18 @@ mod spool;
 mod upload;
 mod uploads;
 
+pub(crate) use body::{channel, pump};
+pub(crate) use call::{Call, blocking, json_body, lost_task, parse_json};
+pub(crate) use checksums::Claims;
+pub(crate) use disk::{Versioned, read as read_record};
 pub(crate) use meta::{Attributes, ObjectMeta, Preconditions, StoreError};
+pub(crate) use multipart::{Multipart, boundary};
 pub(crate) use objects::{ObjectWriter, Objects, ReadSeek};
+pub(crate) use resource::encode;
+pub(crate) use resumable::{begun, cancel, chunk};
+pub(crate) use spool::{Spooled, SpooledBody, Temporary, remove};
+pub(crate) use upload::{cut_after, lose_response};
+pub(crate) use uploads::{Purpose, Uploads};
 
 use axum::Router;
 use axum::body::Body;
@@ -29,9 +39,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{Method, StatusCode};
 
-use self::call::Call;
 use self::object_calls::Name;
-use self::uploads::Uploads;
 use crate::context::Context;
 use crate::envelope::ApiError;
 use crate::{Error, ErrorKind};
@@ -47,7 +55,7 @@ pub(crate) fn serves(path: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
     context: Context,
-    uploads: Uploads,
+    uploads: Uploads<Objects>,
 }
 
 impl Storage {
@@ -55,7 +63,7 @@ impl Storage {
     pub(crate) async fn open(context: &Context) -> Result<Storage, Error> {
         let opened = {
             let context = context.clone();
-            tokio::task::spawn_blocking(move || Uploads::open(&context)).await
+            tokio::task::spawn_blocking(move || Uploads::open(&context, context.objects.clone())).await
         };
         let failed = || Error::new(ErrorKind::Data, "failed to read the unfinished uploads");
         let uploads =

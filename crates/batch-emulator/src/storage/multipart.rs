@@ -18,7 +18,7 @@ const LINE_LIMIT: usize = 64 << 10;
 
 /// Why a multipart body could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MultipartError {
+pub(crate) enum MultipartError {
     /// What the client got wrong.
     #[error("Malformed multipart body: {0}.")]
     Malformed(&'static str),
@@ -30,7 +30,7 @@ pub(super) enum MultipartError {
 use MultipartError::Malformed;
 
 /// The boundary parameter of a content type, still in single quotes where it has them.
-pub(super) fn boundary(content_type: &str) -> Option<String> {
+pub(crate) fn boundary(content_type: &str) -> Option<String> {
     let (essence, parameters) = content_type.split_once(';')?;
     if !essence.trim().to_ascii_lowercase().starts_with("multipart/") {
         return None;
@@ -70,19 +70,19 @@ fn unquote(quoted: &str) -> (String, &str) {
 
 /// The headers of a part that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PartHeaders {
+pub(crate) struct PartHeaders {
     headers: Vec<(String, String)>,
 }
 
 impl PartHeaders {
     /// A header by its name, in any case.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
 /// A multipart body. Call [`Multipart::next_part`] and [`Multipart::read_part`] in turn.
-pub(super) struct Multipart<R> {
+pub(crate) struct Multipart<R> {
     source: R,
     buffer: Vec<u8>,
     ended: bool,
@@ -104,7 +104,7 @@ enum State {
 
 impl<R: Read> Multipart<R> {
     /// Reads parts between delimiters of that boundary.
-    pub(super) fn new(source: R, boundary: &str) -> Multipart<R> {
+    pub(crate) fn new(source: R, boundary: &str) -> Multipart<R> {
         Multipart {
             source,
             buffer: Vec::new(),
@@ -116,7 +116,7 @@ impl<R: Read> Multipart<R> {
     }
 
     /// Goes to the next part and reads its headers; `None` after the last one.
-    pub(super) fn next_part(&mut self) -> Result<Option<PartHeaders>, MultipartError> {
+    pub(crate) fn next_part(&mut self) -> Result<Option<PartHeaders>, MultipartError> {
         if self.state == State::Preamble {
             self.skip_preamble()?;
         }
@@ -138,7 +138,7 @@ impl<R: Read> Multipart<R> {
     }
 
     /// Copies the part's body, without the line end before the delimiter.
-    pub(super) fn read_part(&mut self, out: &mut dyn Write) -> Result<(), MultipartError> {
+    pub(crate) fn read_part(&mut self, out: &mut dyn Write) -> Result<(), MultipartError> {
         let delimiter = self.delimiter.clone();
         let finder = Finder::new(&delimiter);
         // A body of no bytes may leave out its line end: the one that ended the headers

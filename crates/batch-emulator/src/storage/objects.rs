@@ -281,7 +281,7 @@ impl Objects {
     }
 
     /// Where the bytes of a new object go.
-    pub(super) fn spool(&self) -> io::Result<Spool> {
+    pub(crate) fn spool(&self) -> io::Result<Spool> {
         match &self.0.disk {
             None => Ok(Spool::in_memory()),
             Some(disk) => Spool::create(disk.temporary()),

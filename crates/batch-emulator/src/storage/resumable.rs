@@ -8,10 +8,11 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::body;
 use super::call::{Call, blocking, invalid, json_body, lost_task};
 use super::checksums::Claims;
-use super::meta::{ObjectMeta, StoreError};
-use super::resource::{self, encode};
+use super::meta::StoreError;
+use super::objects::Objects;
+use super::resource::encode;
 use super::upload::{announced_type, cut_after, lose_response, plan};
-use super::uploads::{BLOCK, Session, SharedUpload, Upload, Uploads};
+use super::uploads::{BLOCK, Purpose, Session, SharedUpload, Upload, Uploads};
 use crate::envelope::{self, ApiError};
 
 /// What the service replies to a cancelled upload; no registered status, so `http` has no
@@ -19,7 +20,12 @@ use crate::envelope::{self, ApiError};
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// `POST …/o?uploadType=resumable`: replies with the address that takes the chunks.
-pub(super) async fn begin(call: Call, uploads: Uploads, bucket: String, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn begin(
+    call: Call,
+    uploads: Uploads<Objects>,
+    bucket: String,
+    body: Body,
+) -> Result<Response, ApiError> {
     let written = json_body(body).await?;
     let mut claims = Claims::default();
     claims.add_headers(&call.headers);
@@ -56,18 +62,23 @@ pub(super) async fn begin(call: Call, uploads: Uploads, bucket: String, body: Bo
         encode(&bucket),
         encode(&plan.name)
     ));
+    Ok(begun(&location, &id))
+}
+
+/// The reply to the beginning of an upload: the address that takes the chunks.
+pub(crate) fn begun(location: &str, id: &str) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
     // Both are ASCII: an address of our own with everything else escaped, and hex digits.
-    if let (Ok(location), Ok(id)) = (location.parse(), HeaderValue::from_str(&id)) {
+    if let (Ok(location), Ok(id)) = (location.parse(), HeaderValue::from_str(id)) {
         headers.insert(LOCATION, location);
         headers.insert(HeaderName::from_static("x-guploader-uploadid"), id);
     }
-    Ok(response)
+    response
 }
 
 /// `PUT …/o?upload_id=…`: a chunk, the end, or the question how far it has come.
-pub(super) async fn chunk(call: Call, uploads: Uploads, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn chunk<P: Purpose>(call: Call, uploads: Uploads<P>, body: Body) -> Result<Response, ApiError> {
     let upload = find(&call, &uploads)?.lock_owned().await;
     let range = match call.text_header(&CONTENT_RANGE) {
         None => ContentRange::WHOLE,
@@ -81,6 +92,7 @@ pub(super) async fn chunk(call: Call, uploads: Uploads, body: Body) -> Result<Re
     let cut = if empty { None } else { cut_after(&call, length) };
 
     let (sender, reader) = body::channel();
+    let shown = uploads.clone();
     let work = tokio::task::spawn_blocking(move || {
         let (mut upload, mut reader) = (upload, reader);
         let step = step(&mut upload, range, &claims, &mut reader);
@@ -92,17 +104,16 @@ pub(super) async fn chunk(call: Call, uploads: Uploads, body: Body) -> Result<Re
     body::pump(body, sender, call.connection.as_ref(), cut).await;
     match work.await.map_err(|error| lost_task(&error))? {
         Ok(Step::Kept(size)) => Ok(incomplete(size)),
-        Ok(Step::Done(meta)) => {
+        Ok(Step::Done(made)) => {
             lose_response(&call);
-            let object = resource::object(&call, &meta);
-            Ok(envelope::json(StatusCode::OK, &object))
+            Ok(envelope::json(StatusCode::OK, &shown.show(&call, &made)))
         }
         Err(Failure::Final(error) | Failure::Passing(error)) => Err(error),
     }
 }
 
 /// `DELETE …/o?upload_id=…`.
-pub(super) async fn cancel(call: Call, uploads: Uploads) -> Result<Response, ApiError> {
+pub(crate) async fn cancel<P: Purpose>(call: Call, uploads: Uploads<P>) -> Result<Response, ApiError> {
     let mut upload = find(&call, &uploads)?.lock_owned().await;
     blocking(move || {
         uploads.forget(&mut upload);
@@ -113,7 +124,7 @@ pub(super) async fn cancel(call: Call, uploads: Uploads) -> Result<Response, Api
     Ok(status.into_response())
 }
 
-fn find(call: &Call, uploads: &Uploads) -> Result<SharedUpload, ApiError> {
+fn find<P: Purpose>(call: &Call, uploads: &Uploads<P>) -> Result<SharedUpload<P>, ApiError> {
     let id = call.parameter("upload_id").unwrap_or_default();
     uploads.get(id).ok_or_else(|| {
         ApiError::storage(
@@ -125,10 +136,10 @@ fn find(call: &Call, uploads: &Uploads) -> Result<SharedUpload, ApiError> {
 }
 
 /// How far an upload has come.
-enum Step {
+enum Step<M> {
     /// So many bytes are kept.
     Kept(u64),
-    Done(Box<ObjectMeta>),
+    Done(Box<M>),
 }
 
 enum Failure {
@@ -144,15 +155,15 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-fn step(
-    upload: &mut Upload,
+fn step<P: Purpose>(
+    upload: &mut Upload<P>,
     range: ContentRange,
     claims: &Claims,
     body: &mut body::BodyReader,
-) -> Result<Step, Failure> {
-    if let Some(meta) = upload.done() {
+) -> Result<Step<P::Made>, Failure> {
+    if let Some(made) = upload.done() {
         // A client that lost the last reply asks again.
-        return Ok(Step::Done(Box::new(meta.clone())));
+        return Ok(Step::Done(Box::new(made.clone())));
     }
     let size = upload.size()?;
     let (first, last, total) = match range {
@@ -208,10 +219,10 @@ fn step(
     Ok(Step::Kept(upload.size()?))
 }
 
-fn finish(upload: &mut Upload, claims: &Claims) -> Result<Step, Failure> {
+fn finish<P: Purpose>(upload: &mut Upload<P>, claims: &Claims) -> Result<Step<P::Made>, Failure> {
     match upload.finish(claims) {
-        Ok(meta) => Ok(Step::Done(Box::new(meta))),
-        Err(error) => Err(Failure::Final(error.into())),
+        Ok(made) => Ok(Step::Done(Box::new(made))),
+        Err(error) => Err(Failure::Final(error)),
     }
 }
 

@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 /// The body of an object that is being written. Dropping it discards the bytes, unless it
 /// was told to [`Spool::keep`] them.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(crate) struct Spool {
     place: Place,
     size: u64,
     crc32c: u32,
@@ -25,34 +25,34 @@ enum Place {
 
 /// A finished body with its checksums. Dropping it discards the bytes.
 #[derive(Debug)]
-pub(super) struct Spooled {
-    pub(super) body: SpooledBody,
-    pub(super) size: u64,
+pub(crate) struct Spooled {
+    pub(crate) body: SpooledBody,
+    pub(crate) size: u64,
     pub(super) crc32c: u32,
     pub(super) md5: [u8; 16],
 }
 
 #[derive(Debug)]
-pub(super) enum SpooledBody {
+pub(crate) enum SpooledBody {
     Memory(Bytes),
     File(Temporary),
 }
 
 /// A file that is deleted when this is dropped, unless it was kept or renamed.
 #[derive(Debug)]
-pub(super) struct Temporary {
+pub(crate) struct Temporary {
     path: PathBuf,
     keep: bool,
 }
 
 impl Spool {
     /// An empty spool in memory.
-    pub(super) fn in_memory() -> Spool {
+    pub(crate) fn in_memory() -> Spool {
         Spool::new(Place::Memory(Vec::new()))
     }
 
     /// An empty spool in a new file.
-    pub(super) fn create(path: PathBuf) -> io::Result<Spool> {
+    pub(crate) fn create(path: PathBuf) -> io::Result<Spool> {
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         Ok(Spool::new(Place::File(BufWriter::new(file), Temporary { path, keep: false })))
     }
@@ -84,7 +84,7 @@ impl Spool {
     }
 
     /// How many bytes it holds.
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
@@ -97,7 +97,7 @@ impl Spool {
     }
 
     /// Ends the body.
-    pub(super) fn finish(mut self) -> io::Result<Spooled> {
+    pub(crate) fn finish(mut self) -> io::Result<Spooled> {
         self.flush()?;
         let body = match self.place {
             Place::Memory(bytes) => SpooledBody::Memory(bytes.into()),
@@ -127,9 +127,29 @@ impl Write for Spool {
     }
 }
 
+impl Spooled {
+    /// The same bytes, which now go when this is dropped, whatever was said before.
+    pub(crate) fn taken(mut self) -> Spooled {
+        if let SpooledBody::File(file) = &mut self.body {
+            file.keep = false;
+        }
+        self
+    }
+}
+
 impl Temporary {
+    /// Takes a file that is to go.
+    pub(crate) fn new(path: PathBuf) -> Temporary {
+        Temporary { path, keep: false }
+    }
+
+    /// Opens it for reading.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
     /// Moves the file to where it belongs.
-    pub(super) fn rename(mut self, to: &Path) -> io::Result<()> {
+    pub(crate) fn rename(mut self, to: &Path) -> io::Result<()> {
         fs::rename(&self.path, to)?;
         self.keep = true;
         Ok(())
@@ -151,7 +171,7 @@ impl Drop for Temporary {
 
 /// Deletes a file that nothing refers to any more. Where that fails it is swept when the
 /// directory is opened next.
-pub(super) fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {

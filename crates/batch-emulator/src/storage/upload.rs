@@ -26,7 +26,12 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 const CUT_UNKNOWN: u64 = 300 << 10;
 
 /// `POST /upload/storage/v1/b/{bucket}/o`.
-pub(super) async fn insert(call: Call, uploads: Uploads, bucket: String, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn insert(
+    call: Call,
+    uploads: Uploads<Objects>,
+    bucket: String,
+    body: Body,
+) -> Result<Response, ApiError> {
     if call.parameter("upload_id").is_some() {
         return resumable::chunk(call, uploads, body).await;
     }
@@ -77,12 +82,12 @@ where
 }
 
 /// After how many bytes to cut the connection, if that is to happen now.
-pub(super) fn cut_after(call: &Call, length: Option<u64>) -> Option<u64> {
+pub(crate) fn cut_after(call: &Call, length: Option<u64>) -> Option<u64> {
     call.context.faults.take("cut-upload").then(|| length.map_or(CUT_UNKNOWN, |length| (length / 2).max(1)))
 }
 
 /// Cuts the connection before the reply, if that is to happen now.
-pub(super) fn lose_response(call: &Call) {
+pub(crate) fn lose_response(call: &Call) {
     if call.context.faults.take("lost-upload-response")
         && let Some(connection) = &call.connection
     {
@@ -92,7 +97,7 @@ pub(super) fn lose_response(call: &Call) {
 
 impl Call {
     /// The length of the body, where the client has said it.
-    pub(super) fn content_length(&self) -> Option<u64> {
+    pub(crate) fn content_length(&self) -> Option<u64> {
         self.text_header(&CONTENT_LENGTH)?.parse().ok()
     }
 }

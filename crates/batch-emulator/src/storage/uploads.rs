@@ -5,19 +5,45 @@
 //! older than a week are swept, as the service does.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::call::Call;
 use super::checksums::Claims;
 use super::disk;
 use super::meta::{Attributes, ObjectMeta, Preconditions, StoreError};
 use super::objects::Objects;
-use super::spool::{Spool, remove};
+use super::resource;
+use super::spool::{Spool, Spooled, remove};
 use crate::clock::timestamp;
 use crate::context::Context;
+use crate::envelope::ApiError;
+
+/// What uploads are for: objects, or the jobs of BigQuery.
+pub(crate) trait Purpose: Clone + Debug + Send + Sync + 'static {
+    /// What the client said when it began.
+    type Session: Clone + Debug + Serialize + DeserializeOwned + Send + 'static;
+    /// What comes of it.
+    type Made: Clone + Debug + Serialize + DeserializeOwned + Send + 'static;
+
+    /// Where unfinished uploads are kept, where anything is.
+    fn directory(&self) -> Option<PathBuf>;
+
+    /// Keeps a record.
+    fn write<T: Serialize>(&self, path: &Path, record: &T) -> io::Result<()>;
+
+    /// Takes the bytes. A failure is final.
+    fn make(&self, session: &Self::Session, spooled: Spooled, claims: &Claims) -> Result<Self::Made, ApiError>;
+
+    /// What the client is told in the end.
+    fn show(&self, call: &Call, made: &Self::Made) -> Value;
+}
 
 /// The unit in which bytes are kept.
 pub(super) const BLOCK: usize = 256 << 10;
@@ -27,7 +53,7 @@ const WEEK_MICROS: i64 = 7 * 24 * 60 * 60 * 1_000_000;
 
 /// What the client said when it began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(crate) struct Session {
     pub(super) bucket: String,
     pub(super) name: String,
     pub(super) attributes: Attributes,
@@ -35,45 +61,75 @@ pub(super) struct Session {
     pub(super) claims: Claims,
 }
 
+impl Purpose for Objects {
+    type Session = Session;
+    type Made = ObjectMeta;
+
+    fn directory(&self) -> Option<PathBuf> {
+        Some(self.disk()?.uploads())
+    }
+
+    fn write<T: Serialize>(&self, path: &Path, record: &T) -> io::Result<()> {
+        match self.disk() {
+            Some(disk) => disk.write(path, record),
+            None => Ok(()),
+        }
+    }
+
+    fn make(&self, session: &Session, spooled: Spooled, claims: &Claims) -> Result<ObjectMeta, ApiError> {
+        session.claims.check(&spooled)?;
+        claims.check(&spooled)?;
+        let attributes = session.attributes.clone();
+        Ok(self.insert(&session.bucket, &session.name, spooled, attributes, 0, session.preconditions)?)
+    }
+
+    fn show(&self, call: &Call, made: &ObjectMeta) -> Value {
+        resource::object(call, made)
+    }
+}
+
 /// A session on disk.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    session: Session,
+struct Record<S, M> {
+    session: S,
     created_micros: i64,
     /// What became of it.
-    done: Option<ObjectMeta>,
+    done: Option<M>,
 }
 
 /// One upload, in whatever state it is.
 #[derive(Debug)]
-pub(super) struct Upload {
-    objects: Objects,
+pub(super) struct Upload<P: Purpose> {
+    purpose: P,
     id: String,
-    session: Session,
+    session: P::Session,
     created_micros: i64,
     spool: Option<Spool>,
-    done: Option<ObjectMeta>,
+    done: Option<P::Made>,
 }
 
 /// All uploads. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Uploads(Arc<Mutex<BTreeMap<String, SharedUpload>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Uploads<P: Purpose> {
+    purpose: P,
+    uploads: Arc<Mutex<BTreeMap<String, SharedUpload<P>>>>,
+}
 
 /// An upload is one client's at a time: a retry waits until the request before it ended.
-pub(super) type SharedUpload = Arc<tokio::sync::Mutex<Upload>>;
+pub(super) type SharedUpload<P> = Arc<tokio::sync::Mutex<Upload<P>>>;
 
-impl Uploads {
+impl<P: Purpose> Uploads<P> {
     /// Reads the sessions of an earlier process.
-    pub(super) fn open(context: &Context) -> io::Result<Uploads> {
+    pub(crate) fn open(context: &Context, purpose: P) -> io::Result<Uploads<P>> {
         let mut uploads = BTreeMap::new();
-        if let Some(disk) = context.objects.disk() {
+        if let Some(directory) = purpose.directory() {
             let now = timestamp(&*context.clock).as_microsecond();
-            for entry in std::fs::read_dir(disk.uploads())? {
+            for entry in std::fs::read_dir(directory)? {
                 let path = entry?.path();
                 if path.extension().is_none_or(|extension| extension != "json") {
                     continue;
                 }
-                let record: Record = disk::read(&path)?;
+                let record: Record<P::Session, P::Made> = disk::read(&path)?;
                 if now - record.created_micros > WEEK_MICROS {
                     remove(&path);
                     remove(&path.with_extension("body"));
@@ -83,7 +139,7 @@ impl Uploads {
                     continue;
                 };
                 let upload = Upload {
-                    objects: context.objects.clone(),
+                    purpose: purpose.clone(),
                     id: id.to_owned(),
                     session: record.session,
                     created_micros: record.created_micros,
@@ -93,12 +149,12 @@ impl Uploads {
                 uploads.insert(id.to_owned(), Arc::new(tokio::sync::Mutex::new(upload)));
             }
         }
-        Ok(Uploads(Arc::new(Mutex::new(uploads))))
+        Ok(Uploads { purpose, uploads: Arc::new(Mutex::new(uploads)) })
     }
 
     /// Begins an upload; returns its id.
-    pub(super) fn begin(&self, context: &Context, session: Session) -> io::Result<String> {
-        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn begin(&self, context: &Context, session: P::Session) -> io::Result<String> {
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         // A restart draws the same numbers again.
         let id = loop {
             let (high, low) = (context.random.next_u64(), context.random.next_u64());
@@ -108,7 +164,7 @@ impl Uploads {
             }
         };
         let upload = Upload {
-            objects: context.objects.clone(),
+            purpose: self.purpose.clone(),
             id: id.clone(),
             session,
             created_micros: timestamp(&*context.clock).as_microsecond(),
@@ -121,15 +177,20 @@ impl Uploads {
     }
 
     /// The upload of that id.
-    pub(super) fn get(&self, id: &str) -> Option<SharedUpload> {
-        let uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn get(&self, id: &str) -> Option<SharedUpload<P>> {
+        let uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         uploads.get(id).cloned()
     }
 
+    /// What the client is told of a finished upload.
+    pub(super) fn show(&self, call: &Call, made: &P::Made) -> Value {
+        self.purpose.show(call, made)
+    }
+
     /// Forgets an upload that was cancelled or has failed.
-    pub(super) fn forget(&self, upload: &mut Upload) {
+    pub(super) fn forget(&self, upload: &mut Upload<P>) {
         upload.discard();
-        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         uploads.remove(&upload.id);
     }
 }
@@ -143,9 +204,9 @@ pub(super) struct Received {
     pub(super) left_over: u64,
 }
 
-impl Upload {
-    /// The object that came of it, once it is finished.
-    pub(super) fn done(&self) -> Option<&ObjectMeta> {
+impl<P: Purpose> Upload<P> {
+    /// What came of it, once it is finished.
+    pub(super) fn done(&self) -> Option<&P::Made> {
         self.done.as_ref()
     }
 
@@ -192,23 +253,13 @@ impl Upload {
         ended.map(|()| Received { bytes, left_over: block.len() as u64 })
     }
 
-    /// Makes the object. A failure is final: the session is to be forgotten then.
-    pub(super) fn finish(&mut self, claims: &Claims) -> Result<ObjectMeta, StoreError> {
-        let spooled = self.take_spool()?.finish()?;
-        let session = &self.session;
-        session.claims.check(&spooled)?;
-        claims.check(&spooled)?;
-        let meta = self.objects.insert(
-            &session.bucket,
-            &session.name,
-            spooled,
-            session.attributes.clone(),
-            0,
-            session.preconditions,
-        )?;
-        self.done = Some(meta.clone());
-        self.save()?;
-        Ok(meta)
+    /// Makes of it what it is for. A failure is final: the session is to be forgotten then.
+    pub(super) fn finish(&mut self, claims: &Claims) -> Result<P::Made, ApiError> {
+        let spooled = self.take_spool().and_then(Spool::finish).map_err(StoreError::from)?;
+        let made = self.purpose.make(&self.session, spooled, claims)?;
+        self.done = Some(made.clone());
+        self.save().map_err(StoreError::from)?;
+        Ok(made)
     }
 
     fn spool(&mut self) -> io::Result<&mut Spool> {
@@ -235,17 +286,15 @@ impl Upload {
     }
 
     fn save(&self) -> io::Result<()> {
-        let (Some(disk), Some(path)) = (self.objects.disk(), self.path("json")) else {
+        let Some(path) = self.path("json") else {
             return Ok(());
         };
-        disk.write(
-            &path,
-            &Record { session: self.session.clone(), created_micros: self.created_micros, done: self.done.clone() },
-        )
+        let record =
+            Record { session: self.session.clone(), created_micros: self.created_micros, done: self.done.clone() };
+        self.purpose.write(&path, &record)
     }
 
     fn path(&self, extension: &str) -> Option<PathBuf> {
-        let disk = self.objects.disk()?;
-        Some(disk.uploads().join(format!("{}.{extension}", self.id)))
+        Some(self.purpose.directory()?.join(format!("{}.{extension}", self.id)))
     }
 }
