@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    commands::{part::PartArgs, retry::RetryArgs},
+    commands::{
+        clean::CleanArgs, collect::CollectArgs, jobs::JobsArgs, ls::LsArgs, part::PartArgs, retry::RetryArgs,
+        status::StatusArgs, submit::SubmitArgs, wait::WaitArgs,
+    },
     exit,
     terminal::Color,
 };

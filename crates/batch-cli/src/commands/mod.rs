@@ -12,6 +12,8 @@ mod lint;
 pub(crate) mod ls;
 mod models;
 mod output;
+pub(crate) mod part;
+pub(crate) mod retry;
 mod run;
 mod session;
 mod show;
@@ -40,6 +42,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Ls(args) => ls::ls(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.
         Command::Run(args) => block_on(run::run(args, terminal)),
+        Command::Retry(args) => block_on(retry::retry(args, terminal)),
         Command::Submit(args) => block_on(submit::submit(args, terminal)),
         Command::Status(args) => block_on(status::status(args, terminal)),
         Command::Wait(args) => block_on(wait::wait(args, terminal)),
