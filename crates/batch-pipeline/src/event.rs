@@ -24,6 +24,16 @@ pub enum Event {
         /// Whether the service resumes its own output.
         resumed: bool,
     },
+    /// Records were answered before, and are not sent.
+    Cached {
+        /// How many.
+        records: u64,
+    },
+    /// What was answered could not be noted for the runs that follow; this run has all of it.
+    NotNoted {
+        /// Why.
+        error: String,
+    },
     /// Request lines are being built and staged.
     Staging {
         /// Records so far, of the whole input.

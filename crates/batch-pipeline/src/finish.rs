@@ -11,6 +11,7 @@ use batch_io::{Join, JoinSummary, JoinedRow, Outcome};
 
 use crate::{
     Context, Error, Event, Events, Kind, Report, Result, RunDir,
+    cache::Notes,
     evaluate::Comparison,
     join::RunJoin,
     report::{Accounting, VERSION, jobs_of},
@@ -22,7 +23,7 @@ const TELL_EVERY: u64 = 10_000;
 
 /// Joins, evaluates and reports; as often as asked.
 pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Option<String>) -> Result<Report> {
-    let work = Work { join: RunJoin::new(run), events: context.events.clone() };
+    let work = Work { join: RunJoin::new(run), notes: Notes::of(run), events: context.events.clone() };
     let done = tokio::task::spawn_blocking(move || work.write()).await;
     let done = done.map_err(|error| Error::new(Kind::Bug, "join the predictions").with_source(error))??;
 
@@ -38,6 +39,7 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
         finished,
         input: state.input.path.clone(),
         accounting: Accounting::of(&done.summary),
+        cached: state.cached_records(),
         join: done.summary,
         jobs: jobs_of(state),
         evaluation: done.metrics,
@@ -58,6 +60,7 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
 /// What is done on a thread of its own.
 struct Work {
     join: RunJoin,
+    notes: Option<Notes>,
     events: Events,
 }
 
@@ -70,9 +73,17 @@ struct Done {
 
 impl Work {
     fn write(self) -> Result<Done> {
-        let (summary, attempted) = self.join.run(|join| self.attempt(join))?;
+        let (summary, mut attempted) = self.join.run(|join| self.attempt(join))?;
+        let notes = attempted.notes.take();
         let done = attempted.place(summary)?;
         self.remove_stale(&done);
+        // The run has its results; that the next one may ask again what this one knows is no reason to fail.
+        if let Some(notes) = notes
+            && let Err(error) = notes.and_then(Notes::write)
+        {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.events.send(&Event::NotNoted { error: format!("{error}{cause}") });
+        }
         Ok(done)
     }
 
@@ -98,6 +109,7 @@ impl Work {
         };
         let mut output = Placed::create(&root.join(results))?;
         let mut compared = Ok(());
+        let mut notes = self.notes.as_ref().map(|notes| Ok(notes.anew()));
         let mut each = |row: &JoinedRow<'_>| {
             let records = row.record().index() + 1;
             if records.is_multiple_of(TELL_EVERY) {
@@ -110,17 +122,23 @@ impl Work {
             {
                 compared = comparison.add(row);
             }
+            if let Some(Ok(noting)) = &mut notes
+                && let Err(error) = noting.add(row)
+            {
+                notes = Some(Err(error));
+            }
         };
         let summary = join.run(&mut output.file, &mut each);
         let summary = summary.map_err(|error| Error::new(Kind::Input, "join the predictions").with_source(error))?;
         compared?;
-        Ok((summary, Attempted { comparison, output, results: results.to_owned() }))
+        Ok((summary, Attempted { comparison, notes, output, results: results.to_owned() }))
     }
 }
 
 /// A join whose files have no names yet.
 struct Attempted {
     comparison: Option<Comparison>,
+    notes: Option<Result<Notes>>,
     output: Placed,
     results: String,
 }

@@ -55,6 +55,7 @@
 
 mod adopt;
 mod backends;
+mod cache;
 mod clean;
 mod clock;
 mod collect;
@@ -87,11 +88,12 @@ mod wait;
 
 pub use adopt::{adopt, download, is_of, jobs_of_run, stores_of};
 pub use backends::{Backends, Context};
+pub use cache::{CACHE, CacheSummary, CacheUse, cache_summary, clear_cache};
 pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};
 pub use clock::{Clock, system};
-pub use detach::{Collected, collect, find_input, submit, wait};
 pub use cost::{CostBound, CostEstimate, MaxCost, price_of, usd};
 pub use cut::CutShard;
+pub use detach::{Collected, collect, find_input, submit, wait};
 pub use error::{Error, Kind, Place, Result};
 pub use event::{Event, Events};
 pub use join::{answer_format, join_of};

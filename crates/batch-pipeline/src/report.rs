@@ -32,6 +32,8 @@ pub struct Report {
     pub input: String,
     /// What became of every record.
     pub accounting: Accounting,
+    /// How many of the answered records were answered before this run, and not sent.
+    pub cached: u64,
     /// How predictions found their records, what they cost in tokens, what was odd.
     pub join: JoinSummary,
     /// The jobs.

@@ -95,6 +95,10 @@ pub(crate) fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Resu
         attempt.state != batch_model::JobState::Succeeded
             && attempt.collected.iter().flatten().all(|file| file.bytes == 0)
     };
+    // What was answered before is there all the same.
+    if 0 < run.state().cached_records() {
+        return Ok(());
+    }
     let newest: Vec<&Attempt> = run.state().shards.iter().filter_map(|shard| shard.attempts.last()).collect();
     let Some(first) = newest.first().filter(|_| newest.iter().all(|attempt| nothing(attempt))) else { return Ok(()) };
     let error = job_error(first, run.state());

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
 
 use crate::{
-    Clock, Error, Kind, Result, Selection, Spec,
+    CacheUse, Clock, Error, Kind, Result, Selection, Spec,
     state::{InputState, RunState, VERSION},
 };
 
@@ -35,6 +35,8 @@ pub struct RunDirOptions {
     pub local: bool,
     /// The part of the table that is asked about; all of it by default.
     pub selection: Option<Selection>,
+    /// The cache that a new run takes answers from and leaves its own in; none by default.
+    pub cache: Option<CacheUse>,
     /// The spec's file, as a list of runs shall name it.
     pub spec_file: Option<PathBuf>,
 }
@@ -73,6 +75,7 @@ impl RunDir {
 
     /// The run that `state` goes on with, or a new one.
     fn choose(mut state: RunState, options: &RunDirOptions) -> Result<Self> {
+        state.cache.clone_from(&options.cache);
         state.spec_file = options.spec_file.as_deref().map(|file| file.display().to_string());
         let root = root_of(options);
         match &options.directory {
@@ -331,6 +334,8 @@ pub(crate) fn new_state(
         input,
         selection,
         selected: None,
+        cache: None,
+        cached: None,
         shards,
         staged: false,
         rounds: Vec::new(),

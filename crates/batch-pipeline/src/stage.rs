@@ -13,8 +13,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::{
-    cache,
-    Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec,
+    Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec, cache,
     cut::{Cutter, check_length},
     manifest::ManifestWriter,
     records::RecordSet,
@@ -71,7 +70,8 @@ async fn take_from_cache(run: &mut RunDir, context: &Context) -> Result<()> {
         let (root, spec, input) = (run.path().to_owned(), state.spec.clone(), state.input_path());
         let selected = state.selected.unwrap_or(Selected::All);
         let taking = tokio::task::spawn_blocking(move || cache::reuse(&root, &spec, &input, selected, &cache));
-        let cached = taking.await.map_err(|error| Error::new(Kind::Bug, "look into the cache").with_source(error))??;
+        let cached =
+            taking.await.map_err(|error| Error::new(Kind::Bug, "look into the cache").with_source(error))??;
         run.update(|state| state.cached = Some(cached))?;
     }
     let records = run.state().cached_records();

@@ -8,10 +8,15 @@ use batch_model::{CompletionStats, InputConfig, JobName, JobState, OutputInfo, S
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{RequestSpec, Selected, Selection, Spec};
+use crate::{CacheUse, RequestSpec, Selected, Selection, Spec};
 
 /// The version of `run.json` that this crate writes.
 pub const VERSION: u32 = 1;
+
+/// The predictions that were taken from the cache, relative to the run directory.
+pub const CACHED_PREDICTIONS: &str = "predictions/cached.jsonl";
+/// Whose they are: a CSV of `key,index,outcome`, relative to the run directory.
+pub const CACHED_LIST: &str = "cached.csv";
 
 /// A run's whole state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +44,12 @@ pub struct RunState {
     /// What the selection comes to on this table; absent until staging begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<Selected>,
+    /// The cache that the run takes answers from and leaves its own in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
+    /// What was taken from the cache; absent until that was looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<CachedState>,
     /// The pieces of the input, each a job of its own: those of the run itself in input order, then those
     /// of each round of retries. Empty until they are staged.
     pub shards: Vec<Shard>,
@@ -60,6 +71,16 @@ pub struct InputState {
     pub bytes: u64,
     /// XXH3-128 of its bytes, in hexadecimal digits.
     pub digest: String,
+}
+
+/// Records that had an answer before the run was begun, and were not sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CachedState {
+    /// How many.
+    pub records: u64,
+    /// Their predictions, under the keys of this run; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<CollectedFile>,
 }
 
 /// A round of retries: records that are asked about again.
@@ -263,7 +284,15 @@ impl RunState {
         let mut attempts: Vec<&Attempt> = attempts.collect();
         // Stable: the shards of one round stay in their order.
         attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.round));
-        attempts.iter().flat_map(|attempt| attempt.collected.iter().flatten()).map(|file| &*file.path).collect()
+        let collected = attempts.iter().flat_map(|attempt| attempt.collected.iter().flatten());
+        let cached = self.cached.iter().flat_map(|cached| &cached.file);
+        collected.chain(cached).map(|file| &*file.path).collect()
+    }
+
+    /// How many records were answered from the cache.
+    #[must_use]
+    pub fn cached_records(&self) -> u64 {
+        self.cached.as_ref().map_or(0, |cached| cached.records)
     }
 
     /// The input table, as it can be opened.

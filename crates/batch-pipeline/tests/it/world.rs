@@ -29,6 +29,12 @@ impl TestClock {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new("2026-11-21T00:00:00Z".parse().unwrap())))
     }
+
+    /// So many seconds pass.
+    pub(crate) fn later(&self, seconds: i64) {
+        let mut now = self.0.lock().unwrap();
+        *now += jiff::SignedDuration::from_secs(seconds);
+    }
 }
 
 #[async_trait]
@@ -234,6 +240,8 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Retrying { round, records, resumed } => {
             format!("retry {round}: {records}{}", if *resumed { " by the service" } else { "" })
         }
+        Event::Cached { records } => format!("{records} from the cache"),
+        Event::NotNoted { error } => format!("not noted: {error}"),
         Event::Staged { shard, records, found, .. } => {
             format!("staged {shard}: {records}{}", if *found { " found" } else { "" })
         }
