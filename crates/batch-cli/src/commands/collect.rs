@@ -179,15 +179,14 @@ fn again(out: &Path, name: &JobName) -> Result<RunDir> {
 async fn adopted(args: &CollectArgs, jobs: &Jobs, job: &BatchPredictionJob, out: &Path) -> Result<RunDir> {
     let mut settings = args.service.settings()?;
     settings.push("input.key", args.key.as_deref(), "--key");
+    let given = args.input.as_ref().map(|path| path.display().to_string());
+    settings.push("input.path", given.as_deref(), "--table");
     let mut spec = settings.load(args.spec.as_deref())?;
     let input = match (&args.input, &args.spec) {
         (Some(input), _) => input.clone(),
         (None, Some(file)) => Spec::resolve_path(file, &spec.input.path),
         (None, None) => PathBuf::new(),
     };
-    if args.spec.is_none() {
-        spec.input.path.clone_from(&input);
-    }
     if input == Path::new("-") || input.as_os_str().is_empty() {
         let failure = Failure::new("the spec names no table that can be read again");
         return Err(failure.with_hint("name it with --table FILE"));

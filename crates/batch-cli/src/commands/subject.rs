@@ -38,9 +38,9 @@ impl ServiceArgs {
         settings.set(&self.set)
     }
 
-    /// Project, location and endpoints as a spec has them.
+    /// Project, location and endpoints as a spec has them. Of its table nothing is known.
     pub(crate) fn spec(&self) -> Result<Spec> {
-        self.settings()?.load(None)
+        without_table(self.settings()?)
     }
 
     /// The jobs of the project and location that are set.
@@ -78,7 +78,7 @@ impl ServiceArgs {
     pub(crate) fn spec_of(&self, state: &RunState) -> Result<Spec> {
         let mut spec = state.spec.clone();
         if !self.set.is_empty() {
-            let here = Settings::none().set(&self.set)?.load(None)?.endpoints;
+            let here = without_table(Settings::none().set(&self.set)?)?.endpoints;
             let take = |to: &mut Option<String>, from: Option<String>| {
                 if from.is_some() {
                     *to = from;
@@ -90,6 +90,12 @@ impl ServiceArgs {
         }
         Ok(spec)
     }
+}
+
+/// A spec that is made of settings alone, and is asked only where things are.
+fn without_table(mut settings: Settings) -> Result<Spec> {
+    settings.push("input.path", Some("-"), "no table");
+    settings.load(None)
 }
 
 fn place_of(spec: &Spec) -> Result<(String, Location)> {
