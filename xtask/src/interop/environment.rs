@@ -134,9 +134,10 @@ pub(crate) fn clean(command: &mut Command) {
     command.envs(kept);
 }
 
-/// Whether a program answers to `--version`, and with what.
+/// Whether a program says its version, and which.
 pub(crate) fn program_version(program: &str) -> Option<String> {
-    let output = Command::new(program).arg("--version").output().ok()?;
+    let argument = if program == "bq" { "version" } else { "--version" };
+    let output = Command::new(program).arg(argument).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }

@@ -1,6 +1,6 @@
 //! The known faults of other people's servers: one table, so that nobody mistakes them for ours.
 
-use super::server::Server::{self, FakeGcs, GcpStorage};
+use super::server::Server::{self, BqEmulator, FakeGcs, GcpStorage};
 
 /// What a server does otherwise than the service.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +133,40 @@ pub(crate) const FAULTS: &[Fault] = &[
             "servers::predictions_are_read_and_removed",
         ],
         "Sends an object without `x-goog-generation`, without which Google's Rust client refuses it.",
+        None,
+    ),
+    fault(
+        BqEmulator,
+        &[
+            "load: a small file, multipart",
+            "load: rows from memory",
+            "load: appends, and replaces",
+            // What was not loaded cannot be read.
+            "rows: some columns",
+            "rows: every type comes back",
+            "rows: JSON as it was, with nulls and large numbers",
+            "query: into JSON",
+        ],
+        "Refuses a multipart upload whose second part is `Content-Type: */*`, as Google's Python client writes it.",
+        None,
+    ),
+    fault(
+        BqEmulator,
+        &["insert: rows at once, and a row that does not fit"],
+        "Takes a row with an unknown field; the service tells it in `insertErrors`.",
+        None,
+    ),
+    fault(
+        BqEmulator,
+        &["query: as a job with labels and a destination"],
+        "A query's destination table is not there afterwards.",
+        None,
+    ),
+    fault(BqEmulator, &["query: wrong SQL is told"], "Answers a query that is no SQL with no rows.", None),
+    fault(
+        BqEmulator,
+        &["jobs: a second of that id is a conflict", "jobs: list, and none is not found"],
+        "Gives uploads ids of its own instead of those asked for; the service answers 409 to an id's second use.",
         None,
     ),
 ];

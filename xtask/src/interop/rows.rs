@@ -65,6 +65,10 @@ const fn script(python: Python, scripts: &'static [&'static str]) -> Client {
     Client::Python { python, scripts, program: None }
 }
 
+const fn program(program: &'static str, scripts: &'static [&'static str]) -> Client {
+    Client::Python { python: python("sdk", "google-genai"), scripts, program: Some(program) }
+}
+
 const fn row(name: &'static str, client: Client, server: Server, ci: Ci) -> Row {
     Row { name, client, server, storage: None, ci }
 }
@@ -97,6 +101,9 @@ pub(crate) const ROWS: &[Row] = &[
         Ci::No,
     ),
     row("storage", script(python("sdk", "google-cloud-storage"), &["storage"]), Server::Emulator, Ci::Always),
+    row("gcloud", program("gcloud", &["gcloud"]), Server::Emulator, Ci::No),
+    row("litellm", script(python("litellm", "litellm"), &["litellm_batch"]), Server::Emulator, Ci::No),
+    row("langextract", script(python("langextract", "langextract"), &["langextract_batch"]), Server::Emulator, Ci::No),
     row("gcs@emulator", GCS_TESTS, Server::Emulator, Ci::No),
     row("gcs@fake-gcs-server", GCS_TESTS, Server::FakeGcs, Ci::Always),
     row("gcs@gcp-storage-emulator", GCS_TESTS, Server::GcpStorage, Ci::No),
@@ -114,6 +121,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     bigquery("bigquery@local-bigquery", BIGQUERY, Server::LocalBigQuery, Ci::No),
     bigquery("bigquery@bqemulator", BIGQUERY, Server::BqEmulator, Ci::No),
+    bigquery("bq@local-bigquery", program("bq", &["bq"]), Server::LocalBigQuery, Ci::No),
 ];
 
 impl Row {
