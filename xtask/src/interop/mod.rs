@@ -151,7 +151,7 @@ fn in_ci(row: &Row) -> bool {
 fn one(row: &Row, built: &Built, record: Option<&Path>) -> Result<Vec<Check>> {
     let work = built.work.join(row.name);
     fs::create_dir_all(&work)?;
-    let storage = row.storage.map(|storage| server::start(storage, None, &work, &built.emulator)).transpose()?;
+    let storage = row.storage.map(|storage| server::start_storage(storage, &work, &built.emulator)).transpose()?;
     let storage_url = storage.as_ref().map(|storage| storage.proxy.url());
     let server = server::start(row.server, storage_url.as_deref(), &work, &built.emulator)?;
     let mut checks = Vec::new();

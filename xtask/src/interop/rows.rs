@@ -81,6 +81,9 @@ const fn bigquery(name: &'static str, client: Client, server: Server, ci: Ci) ->
 
 const GCS_TESTS: Client = Client::Rust { package: "batch-gcs", tests: "servers::", variable: "BATCH_TEST_STORAGE" };
 
+const BIGQUERY_TESTS: Client =
+    Client::Rust { package: "batch-bq", tests: "foreign::", variable: "BATCH_TEST_BIGQUERY" };
+
 /// All of them: clients of others on our emulator first, then ours on servers of others, then others
 /// among themselves, which shows that a server's fault is not our client's.
 pub(crate) const ROWS: &[Row] = &[
@@ -104,9 +107,11 @@ pub(crate) const ROWS: &[Row] = &[
     row("gcloud", program("gcloud", &["gcloud"]), Server::Emulator, Ci::No),
     row("litellm", script(python("litellm", "litellm"), &["litellm_batch"]), Server::Emulator, Ci::No),
     row("langextract", script(python("langextract", "langextract"), &["langextract_batch"]), Server::Emulator, Ci::No),
-    row("gcs@emulator", GCS_TESTS, Server::Emulator, Ci::No),
-    row("gcs@fake-gcs-server", GCS_TESTS, Server::FakeGcs, Ci::Always),
-    row("gcs@gcp-storage-emulator", GCS_TESTS, Server::GcpStorage, Ci::No),
+    row("batch-gcs@emulator", GCS_TESTS, Server::Emulator, Ci::No),
+    row("batch-gcs@fake-gcs-server", GCS_TESTS, Server::FakeGcs, Ci::Always),
+    row("batch-gcs@gcp-storage-emulator", GCS_TESTS, Server::GcpStorage, Ci::No),
+    bigquery("batch-bq@local-bigquery", BIGQUERY_TESTS, Server::LocalBigQuery, Ci::OrElse("batch-bq@bqemulator")),
+    bigquery("batch-bq@bqemulator", BIGQUERY_TESTS, Server::BqEmulator, Ci::No),
     row(
         "storage@fake-gcs-server",
         script(python("sdk", "google-cloud-storage"), &["storage"]),

@@ -89,7 +89,7 @@ impl Server {
     }
 
     fn command(self, start: &Start<'_>) -> Result<Command> {
-        let Start { port, url, storage, work, emulator } = *start;
+        let Start { port, url, storage, objects, work, emulator } = *start;
         let text = |port: u16| port.to_string();
         let environment = self.python().map(|python| python.make()).transpose()?.unwrap_or_default();
         let data = work.join(self.name().replace(' ', "-"));
@@ -111,7 +111,10 @@ impl Server {
             Self::FakeGcs => {
                 command.args(["-scheme", "http", "-host", "127.0.0.1", "-port", &text(port)]);
                 command.args(["-public-host", url.trim_start_matches("http://"), "-external-url", url]);
-                command.args(["-backend", "memory"]);
+                match objects {
+                    Some(objects) => command.args(["-backend", "filesystem", "-filesystem-root"]).arg(objects),
+                    None => command.args(["-backend", "memory"]),
+                };
             }
             Self::GcpStorage => {
                 command.args(["start", "--host=127.0.0.1", &format!("--port={port}"), "--in-memory"]);
@@ -125,7 +128,7 @@ impl Server {
             }
             Self::BqEmulator => {
                 let home = with_extensions(&environment, &data)?;
-                command.env("HOME", home).env("BQEMU_GCS_LOCAL_ROOT", &data);
+                command.env("HOME", home).env("BQEMU_GCS_LOCAL_ROOT", work.join(OBJECTS));
                 command.args(["start", "--rest-port", &text(port), "--grpc-port", &text(free_port()?)]);
                 command.args(["--project", PROJECT, "--ephemeral"]);
             }
@@ -139,6 +142,7 @@ struct Start<'a> {
     port: u16,
     url: &'a str,
     storage: &'a str,
+    objects: Option<&'a Path>,
     work: &'a Path,
     emulator: &'a Path,
 }
@@ -150,13 +154,34 @@ pub(crate) struct Running {
     pub(crate) log: PathBuf,
 }
 
+/// Where a storage server that is there for another server keeps its objects as files: one of them
+/// reads `gs://` from this folder instead of asking.
+const OBJECTS: &str = "objects";
+
+/// Starts a storage server for another server, in the same folder.
+pub(crate) fn start_storage(server: Server, work: &Path, emulator: &Path) -> Result<Running> {
+    let objects = work.join(OBJECTS);
+    fs::create_dir_all(&objects)?;
+    start_with(server, None, Some(&objects), work, emulator)
+}
+
 /// Starts a server, and waits until it answers. `storage` is where it reads `gs://` from, `work` the
 /// folder for its log and data, `emulator` our program.
 pub(crate) fn start(server: Server, storage: Option<&str>, work: &Path, emulator: &Path) -> Result<Running> {
+    start_with(server, storage, None, work, emulator)
+}
+
+fn start_with(
+    server: Server,
+    storage: Option<&str>,
+    objects: Option<&Path>,
+    work: &Path,
+    emulator: &Path,
+) -> Result<Running> {
     let (proxy, port) = (Proxy::start()?, free_port()?);
     let url = proxy.url();
     let storage = storage.unwrap_or_default();
-    let command = server.command(&Start { port, url: &url, storage, work, emulator })?;
+    let command = server.command(&Start { port, url: &url, storage, objects, work, emulator })?;
     let log = work.join(format!("{}.log", server.name().replace(' ', "-")));
     let mut process = Leashed::start(&command, &log, None)?;
     let deadline = Instant::now() + PATIENCE;
