@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     commands::{
+        cache::{CacheArgs, UseArgs},
         clean::CleanArgs, collect::CollectArgs, jobs::JobsArgs, ls::LsArgs, part::PartArgs, retry::RetryArgs,
         status::StatusArgs, submit::SubmitArgs, wait::WaitArgs,
     },
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Jobs(JobsArgs),
     /// See what a run left in the cloud, and remove it.
     Clean(CleanArgs),
+    /// Show or clear the answers that later runs need not ask for again.
+    Cache(CacheArgs),
     /// Build request lines from a table.
     Build(BuildArgs),
     /// Join predictions to the records of a table, in the table's order.
@@ -161,6 +164,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) part: PartArgs,
+
+    #[command(flatten)]
+    pub(crate) cache: UseArgs,
 
     /// How the report is written on standard output.
     #[arg(long, value_enum, default_value = "text")]

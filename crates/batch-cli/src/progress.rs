@@ -136,6 +136,12 @@ impl Progress {
                 let how = if *resumed { ", by the service's own resume" } else { "" };
                 format!("retry {round}: {}{how}", count(*records, "record"))
             }
+            Event::Cached { records } => {
+                format!("{} answered before, from the cache (--no-cache asks again)", count(*records, "record"))
+            }
+            Event::NotNoted { error } => {
+                format!("the answers could not be left in the cache: {}", self.terminal.safe(error))
+            }
             Event::Staged { records, bytes, uri, found, .. } => {
                 let (records, bytes) = (count(*records, "record"), size(*bytes));
                 let verb = if *found { "found staged:" } else { "staged" };
@@ -211,6 +217,8 @@ fn json_of(event: &Event) -> Value {
         Event::Retrying { round, records, resumed } => {
             json!({ "event": "retrying", "round": round, "records": records, "resumed": resumed })
         }
+        Event::Cached { records } => json!({ "event": "cached", "records": records }),
+        Event::NotNoted { error } => json!({ "event": "not_noted", "error": error }),
         Event::Staging { records, bytes } => json!({ "event": "staging", "records": records, "bytes": bytes }),
         Event::Staged { shard, records, bytes, uri, found } => {
             json!({ "event": "staged", "shard": shard, "records": records, "bytes": bytes, "uri": uri, "found": found })

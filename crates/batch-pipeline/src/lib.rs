@@ -110,7 +110,7 @@ pub use run::run;
 pub use run_dir::{RUNS, RunDir, RunDirOptions, read_run};
 pub use selection::{Selected, Selection};
 pub use spec::{
-    EndpointsSpec, EvaluateSpec, FileSpec, InputSpec, LimitsSpec, LocalSpec, Override, Overrides, RequestSpec,
+    CacheSpec, EndpointsSpec, EvaluateSpec, FileSpec, InputSpec, LimitsSpec, LocalSpec, Override, Overrides, RequestSpec,
     ResultsSpec, SAMPLE, Spec, TargetSpec, TurnSpec,
 };
 pub use stage::{key_spec, open_table};

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod build;
+pub(crate) mod cache;
 pub(crate) mod clean;
 pub(crate) mod collect;
 mod emulator;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Lint(args) => lint::lint(&args, terminal),
         Command::Models(args) => models::models(&args, terminal),
         Command::Show(args) => show::show(&args, terminal),
+        Command::Cache(args) => cache::cache(&args, terminal),
         Command::Init(args) => init::init(&args, terminal),
         Command::Ls(args) => ls::ls(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.

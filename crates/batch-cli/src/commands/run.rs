@@ -37,11 +37,15 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     };
     // A login that fails is told before there is a run.
     let remote = if args.local { None } else { Some(target.connect(&spec, None).await?) };
+    let elsewhere = remote.as_ref().and_then(|remote| remote.elsewhere.as_deref());
+    let answered_by = if args.local { Some(local::answered_by(&spec)) } else { answered_by(elsewhere) };
+    let cache = args.cache.cache(&spec, &args.spec, answered_by.as_deref(), args.local)?;
     let options = RunDirOptions {
         directory: args.run_dir.clone(),
         new: args.new,
         local: args.local,
         selection: args.part.selection(),
+        cache,
         spec_file: Some(args.spec.clone()),
         ..RunDirOptions::default()
     };
@@ -56,7 +60,6 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         (None, emulator) => target.connect(&spec, emulator.as_ref().map(|emulator| emulator.url())).await?,
     };
     let session = Session::start(args.progress, terminal, elsewhere.is_none());
-    let answered_by = if args.local { Some(local::answered_by(&spec)) } else { answered_by(elsewhere.as_deref()) };
     let outcome = batch_pipeline::run(&mut run, &backends, &session.context, answered_by).await;
     session.finish();
     if let Some(emulator) = emulator {

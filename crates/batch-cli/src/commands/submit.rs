@@ -8,12 +8,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
+    cache::UseArgs,
+    part::PartArgs,
     session::{Session, failure_of, quoted},
     subject::EMULATOR_HINT,
 };
 use crate::{
     args::{Format, ProgressMode, RequestArgs, SettingArgs},
-    connect::{Connected, Target},
+    connect::{Connected, Target, answered_by},
     exit::Exit,
     failure::{Failure, Result},
     progress::count,
@@ -38,6 +40,12 @@ pub(crate) struct SubmitArgs {
     /// Begin a new run, whatever is unfinished.
     #[arg(long)]
     new: bool,
+
+    #[command(flatten)]
+    part: PartArgs,
+
+    #[command(flatten)]
+    cache: UseArgs,
 
     /// How the run and its jobs are written on standard output.
     #[arg(long, value_enum, default_value = "text")]
@@ -80,9 +88,12 @@ pub(crate) async fn submit(args: SubmitArgs, terminal: &Terminal) -> Result<Exit
     };
     // A login that fails is told before there is a run.
     let Connected { backends, elsewhere } = target.connect(&spec, None).await?;
+    let answers = answered_by(elsewhere.as_deref());
     let options = RunDirOptions {
         directory: args.run_dir.clone(),
         new: args.new,
+        selection: args.part.selection(),
+        cache: args.cache.cache(&spec, &args.spec, answers.as_deref(), false)?,
         spec_file: Some(args.spec.clone()),
         ..RunDirOptions::default()
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use batch_pipeline::Report;
 
 use super::{evaluation, join};
-use crate::terminal::Terminal;
+use crate::{progress::count, terminal::Terminal};
 
 pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
     let mut out = String::new();
@@ -20,6 +20,9 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
     }
     out.push('\n');
     join::accounting(&mut out, &report.join);
+    if 0 < report.cached {
+        let _ = writeln!(out, "{} answered before this run, from the cache", count(report.cached, "record"));
+    }
     join::notes(&mut out, &report.join);
     for job in report.jobs.iter().filter(|job| job.error.is_some()) {
         let error = job.error.as_ref().and_then(|error| error.message.as_deref()).unwrap_or("(no message)");

@@ -168,6 +168,7 @@ fn is_text(path: &str) -> bool {
                 | "local.faults"
                 | "local.queue_seconds"
                 | "local.run_seconds"
+                | "cache.enabled"
                 | "evaluate.labels"
                 | "evaluate.trim"
                 | "evaluate.ignore_case"

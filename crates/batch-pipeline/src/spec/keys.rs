@@ -3,7 +3,7 @@
 /// Each table of the spec and the keys it may have. A path that is not listed here is a value or a
 /// table that is passed through whole (`request.generationConfig`).
 pub(super) const TABLES: &[(&str, &[&str])] = &[
-    ("", &["version", "input", "request", "target", "endpoints", "local", "evaluate", "results", "limits", "poll"]),
+    ("", &["version", "input", "request", "target", "endpoints", "local", "evaluate", "results", "limits", "poll", "cache"]),
     ("input", &["path", "format", "delimiter", "key"]),
     (
         "request",
@@ -29,6 +29,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("evaluate", &["expected", "answer", "labels", "trim", "ignore_case", "min_accuracy", "max_failed"]),
     ("results", &["format", "column_prefix", "field_prefix"]),
     ("limits", &["requests", "bytes", "jobs"]),
+    ("cache", &["enabled", "path"]),
     ("poll", &["first", "steady", "young", "fraction", "longest", "jitter"]),
 ];
 

@@ -47,6 +47,9 @@ pub struct Spec {
     /// When to look at a job.
     #[serde(default)]
     pub poll: PollPolicy,
+    /// Answers that are there already.
+    #[serde(default)]
+    pub cache: CacheSpec,
 }
 
 /// `[input]`: the table.
@@ -243,6 +246,19 @@ impl Default for LimitsSpec {
     fn default() -> Self {
         Self { requests: 200_000, bytes: 1_000_000_000, jobs: 4 }
     }
+}
+
+/// `[cache]`: answers of earlier runs that are taken instead of being asked for again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSpec {
+    /// Whether it is used. Without it, on a service and not in a local run, whose answers cost nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The folder of its indexes, relative to the spec; [`CACHE`](crate::CACHE) in the working directory by
+    /// default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
 }
 
 fn yes() -> bool {

@@ -66,7 +66,7 @@ fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
     "#);
     assert_snapshot!(wrong("[zzz]\n"), @r#"
     batch.toml:7:2: unknown key "zzz"
-    hint: the keys there are: version, input, request, target, endpoints, local, evaluate, results, limits, poll
+    hint: the keys there are: version, input, request, target, endpoints, local, evaluate, results, limits, poll, cache
     "#);
 }
 
