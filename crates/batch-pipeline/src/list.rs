@@ -8,7 +8,11 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Accounting, Error, Kind, Result, read_run, state::RunState, status::RunStage};
+use crate::{
+    Accounting, Error, Kind, Result, read_run,
+    state::RunState,
+    status::{RunStage, records_of},
+};
 
 /// A directory where runs are, with what it holds.
 #[derive(Debug, Clone, Serialize)]
@@ -50,7 +54,6 @@ impl RunSummary {
     /// What is known of a run without asking anybody.
     #[must_use]
     pub fn of(state: &RunState, directory: &Path) -> Self {
-        let records = state.shards.iter().map(|shard| shard.records).sum();
         Self {
             id: state.id.clone(),
             spec: state.spec_file.clone(),
@@ -59,7 +62,7 @@ impl RunSummary {
             local: state.local,
             created: state.created,
             stage: RunStage::of(state),
-            records: state.staged.then_some(records),
+            records: state.staged.then(|| records_of(state)),
             shards: state.shards.len(),
             accounting: accounting_of(directory),
         }

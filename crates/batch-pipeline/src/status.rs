@@ -67,7 +67,7 @@ impl RunStage {
         let newest = || state.shards.iter().map(|shard| shard.attempts.last());
         if state.is_finished() {
             Self::Finished
-        } else if !state.staged {
+        } else if !state.staged || state.rounds.iter().any(|round| !round.staged) {
             Self::Staging
         } else if newest().any(|attempt| attempt.is_none_or(|attempt| attempt.job.is_none())) {
             Self::Submitting
@@ -335,9 +335,14 @@ pub async fn status(
         created: state.created,
         looked: now,
         stage,
-        records: state.shards.iter().map(|shard| shard.records).sum(),
+        records: records_of(state),
         shards,
     })
+}
+
+/// The records of a run; those of a round of retries are among them.
+pub(crate) fn records_of(state: &RunState) -> u64 {
+    state.shards.iter().filter(|shard| shard.round == 0).map(|shard| shard.records).sum()
 }
 
 async fn look(shard: &Shard, directory: &Path, jobs: Option<&dyn JobService>, now: Timestamp) -> Result<ShardStatus> {
