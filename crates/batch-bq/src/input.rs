@@ -107,6 +107,7 @@ impl InputStore for BqInput {
             lines: Lines::default(),
             hasher: XxHash3_128::with_seed(0),
             job: None,
+            is_useless: false,
         }))
     }
 
@@ -192,6 +193,8 @@ struct BqSink {
     hasher: XxHash3_128,
     /// The load job, once its name is chosen.
     job: Option<JobName>,
+    /// Whether a piece is lost: what follows it must not be loaded.
+    is_useless: bool,
 }
 
 /// What an earlier load job of the same lines means.
@@ -205,6 +208,7 @@ enum Earlier {
 impl BqSink {
     /// Sends the buffer.
     async fn send(&mut self) -> Result<()> {
+        self.is_useless = true;
         let buffer = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BUFFER)).freeze();
         let job = match &self.job {
             Some(job) => job.clone(),
@@ -216,7 +220,16 @@ impl BqSink {
             }
         };
         let job = self.job_json(&job);
-        self.upload.send(buffer, &job).await
+        self.upload.send(buffer, &job).await?;
+        self.is_useless = false;
+        Ok(())
+    }
+
+    fn check_useful(&self) -> Result<()> {
+        match self.is_useless {
+            true => Err(self.about(Kind::FailedPrecondition).with_source("the upload has failed already")),
+            false => Ok(()),
+        }
     }
 
     /// The name of a load job by what it loads, without its number.
@@ -243,7 +256,9 @@ impl BqSink {
     async fn earlier(&self, seed: &str, counts: impl Fn(&JobInfo) -> bool) -> Result<Earlier> {
         for number in 0..TRIES {
             let name = self.job_name(seed, number);
-            let Some(job) = self.client.google().job(&name).await? else { return Ok(Earlier::Free(name)) };
+            let found = self.client.google().job(&name).await;
+            let found = found.map_err(|error| self.client.api().advise(error, &self.table))?;
+            let Some(job) = found else { return Ok(Earlier::Free(name)) };
             let job = self.client.wait(job).await?;
             if job.error.is_none() && counts(&job) {
                 return Ok(Earlier::Loaded(job));
@@ -323,6 +338,7 @@ impl BqSink {
 #[async_trait]
 impl RequestSink for BqSink {
     async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+        self.check_useful()?;
         self.lines.add(&bytes);
         self.hasher.write(&bytes);
         loop {
@@ -338,6 +354,7 @@ impl RequestSink for BqSink {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Staged> {
+        self.check_useful()?;
         let (rows, digest) = (self.lines.count(), self.hasher.finish_128());
         let labels: BTreeMap<String, String> =
             [(ROWS_LABEL, rows.to_string()), (DIGEST_LABEL, format!("{digest:032x}"))]
@@ -359,7 +376,8 @@ impl RequestSink for BqSink {
         if let Some(error) = job.error {
             return Err(error);
         }
-        let table = self.client.google().label_table(&self.table, &labels).await?;
+        let table = self.client.google().label_table(&self.table, &labels).await;
+        let table = table.map_err(|error| self.client.api().advise(error, &self.table))?;
         let arrived = job.load.rows.unwrap_or(table.rows);
         if arrived != rows || job.load.bad_rows != 0 || table.rows != rows {
             let why = format!("{rows} lines were written, {arrived} rows arrived, and the table has {}", table.rows);

@@ -44,8 +44,14 @@ impl BqOutput {
     fn table(&self, name: &str) -> Option<TableName> {
         let dataset = self.at.dataset()?.to_owned();
         let own = table_name(name.trim_matches('/'));
-        let table = self.at.table().map_or_else(|| own.clone(), |prefix| format!("{prefix}_{own}"));
-        (!own.is_empty()).then(|| TableName { project: self.at.project().to_owned(), dataset, table })
+        let table = match (self.at.table(), own.as_str()) {
+            (None, "") => return None,
+            // A job that is not of a run of ours: what it was told to write to.
+            (Some(table), "") => table.to_owned(),
+            (Some(prefix), own) => format!("{prefix}_{own}"),
+            (None, _) => own,
+        };
+        Some(TableName { project: self.at.project().to_owned(), dataset, table })
     }
 
     /// The table that a job says it wrote; `None` where it does not say.
@@ -153,7 +159,7 @@ impl OutputStore for BqOutput {
     /// As the trait says. `InvalidArgument` for a name that is no table's, or where the service has
     /// chosen the dataset.
     async fn remove(&self, name: &str) -> Result<()> {
-        match self.table(name) {
+        match self.table(name).filter(|_| !name.trim_matches('/').is_empty()) {
             Some(table) => self.client.delete_table(&table.uri()).await.map(|_| ()),
             None => Err(Error::new(Kind::InvalidArgument, "remove", format!("{name:?} in {self}"))
                 .with_source("it names no table of this store")),
