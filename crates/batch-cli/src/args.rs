@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     commands::{
         cache::{CacheArgs, UseArgs},
-        clean::CleanArgs, collect::CollectArgs, jobs::JobsArgs, ls::LsArgs, part::PartArgs, retry::RetryArgs,
+        clean::CleanArgs, collect::CollectArgs, jobs::JobsArgs, ls::LsArgs, part::PartArgs, plan::{CostArgs, PlanArgs}, retry::RetryArgs,
         status::StatusArgs, submit::SubmitArgs, wait::WaitArgs,
     },
     exit,
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Clean(CleanArgs),
     /// Show or clear the answers that later runs need not ask for again.
     Cache(CacheArgs),
+    /// Say what a run would do and cost, before anything is done.
+    Plan(PlanArgs),
     /// Build request lines from a table.
     Build(BuildArgs),
     /// Join predictions to the records of a table, in the table's order.
@@ -146,7 +148,7 @@ pub(crate) struct RequestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The spec: batch.toml.
+    /// The spec, batch.toml; or a plan of `batch-cli plan --out`, which is run as it is.
     pub(crate) spec: PathBuf,
 
     /// Run on an emulator inside this process: no account, no network.
@@ -164,6 +166,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) part: PartArgs,
+
+    #[command(flatten)]
+    pub(crate) cost: CostArgs,
 
     #[command(flatten)]
     pub(crate) cache: UseArgs,

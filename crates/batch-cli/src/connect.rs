@@ -1,5 +1,7 @@
 //! Which backend serves which address: the one place that knows the schemes.
 
+mod places;
+
 use std::sync::Arc;
 
 use batch_api::VertexJobs;
@@ -7,7 +9,7 @@ use batch_backend::{InputStore, JobService, OutputStore};
 use batch_gcs::{GcsClient, GcsInput, GcsOutput};
 use batch_http::{Credentials, EndpointSettings, Endpoints, HttpClient, HttpConfig, RetryPolicy, Service, env};
 use batch_model::{BatchPredictionJob, GcsUri, Location, OutputConfig};
-use batch_pipeline::{Backends, EndpointsSpec, Spec};
+use batch_pipeline::{Backends, Destination, EndpointsSpec, Spec};
 
 use crate::failure::{Failure, Result};
 
@@ -49,6 +51,16 @@ impl Target {
         let output = output
             .ok_or_else(|| missing("place for predictions", "set target.output to a folder, gs://bucket/folder"))?;
         Ok(Self { project, location, input: address("input", input)?, output: address("output", output)? })
+    }
+
+    /// Where the addresses are, and whether jobs in the target's location can use them. Only looks.
+    pub(crate) async fn destinations(&self, spec: &Spec) -> Result<Vec<Destination>> {
+        let storage = Reached::new(&self.location, &spec.endpoints, None).await?.storage(&self.location).await?;
+        let mut destinations = Vec::new();
+        for (role, uri) in [("input", &self.input), ("output", &self.output)] {
+            destinations.push(places::bucket(&storage, role, uri, &self.location).await);
+        }
+        Ok(destinations)
     }
 
     /// Connects to the services: those of the spec, or the emulator at `local`.

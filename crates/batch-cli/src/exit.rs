@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Failed = 2,
     /// What was asked about is still running.
     Running = 3,
+    /// Refused: it may cost more than `--max-cost`, or nobody knows what.
+    TooExpensive = 4,
     /// Stopped by Ctrl-C. What the service was given to do goes on there.
     Interrupted = 130,
 }
@@ -30,4 +32,5 @@ Exit codes:
   1    done, and the answer is no: records without an answer, a threshold missed
   2    could not run
   3    still running
+  4    refused: it may cost more than --max-cost, or nobody knows what
   130  interrupted; jobs that were created go on in the service";

@@ -109,8 +109,11 @@ impl StdError for Caused {
 
 impl From<batch_pipeline::Error> for Failure {
     fn from(error: batch_pipeline::Error) -> Self {
-        let interrupted = error.kind() == batch_pipeline::Kind::Interrupted;
-        let exit = if interrupted { Exit::Interrupted } else { Exit::Failed };
+        let exit = match error.kind() {
+            batch_pipeline::Kind::Interrupted => Exit::Interrupted,
+            batch_pipeline::Kind::Cost => Exit::TooExpensive,
+            _ => Exit::Failed,
+        };
         Self { hint: error.hint().map(str::to_owned), error: Box::new(error), exit }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod ls;
 mod models;
 mod output;
 pub(crate) mod part;
+pub(crate) mod plan;
 pub(crate) mod retry;
 mod run;
 mod session;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Init(args) => init::init(&args, terminal),
         Command::Ls(args) => ls::ls(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.
+        Command::Plan(args) => block_on(plan::plan(args, terminal)),
         Command::Run(args) => block_on(run::run(args, terminal)),
         Command::Retry(args) => block_on(retry::retry(args, terminal)),
         Command::Submit(args) => block_on(submit::submit(args, terminal)),

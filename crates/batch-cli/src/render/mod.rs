@@ -4,6 +4,7 @@ pub(crate) mod evaluation;
 pub(crate) mod jobs;
 pub(crate) mod join;
 pub(crate) mod lint;
+pub(crate) mod plan;
 pub(crate) mod remnants;
 pub(crate) mod report;
 pub(crate) mod runs;

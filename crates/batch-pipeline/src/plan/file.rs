@@ -1,14 +1,17 @@
 //! `plan.json`: written, read again, and held against what there is now.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use serde::Deserialize;
 
 use super::{PLAN_VERSION, Plan, cut_lines, spec_file};
 use crate::{
     Clock, Error, Kind, Result, Selected,
-    run_dir::{digest_of, new_state},
+    run_dir::{digest_of, new_state, write_atomically},
 };
+
+/// The name of a plan in the directory of its run.
+const KEPT: &str = "plan.json";
 
 impl Plan {
     /// The plan as it stands in its file.
@@ -41,6 +44,20 @@ impl Plan {
         }
         serde_json::from_slice(&text)
             .map_err(|error| wrong("not a plan".to_owned()).with_source(error).with_hint("plan again"))
+    }
+
+    /// Puts the plan into the directory of its run, where the report finds the estimate again.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn keep_in(&self, directory: &Path) -> Result<()> {
+        let text = self.to_json()?;
+        write_atomically(&directory.join(KEPT), |file| file.write_all(text.as_bytes()))
+    }
+
+    /// The plan that was kept with a run, if there is one that can be read.
+    pub(crate) fn kept_in(directory: &Path) -> Option<Self> {
+        Self::read(&directory.join(KEPT)).ok()
     }
 
     /// Sees to it that what would be run is what was planned.
