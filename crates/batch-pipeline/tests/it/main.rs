@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod cache;
+mod kills;
 mod detach;
 mod plan;
 mod retry;

@@ -68,11 +68,17 @@ pub(crate) struct Jobs {
     inner: MemoryJobs,
     wrong: Arc<Mutex<VecDeque<Wrong>>>,
     pub(crate) created: Arc<Mutex<u32>>,
+    labels: Arc<Mutex<Vec<serde_json::Map<String, serde_json::Value>>>>,
     /// The jobs that fail.
     failed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Jobs {
+    /// The labels of every job that was created.
+    pub(crate) fn labels(&self) -> Vec<serde_json::Map<String, serde_json::Value>> {
+        self.labels.lock().unwrap().clone()
+    }
+
     fn take(&self, matching: impl Fn(Wrong) -> bool) -> Option<Wrong> {
         let mut wrong = self.wrong.lock().unwrap();
         if wrong.front().copied().is_some_and(matching) { wrong.pop_front() } else { None }
@@ -105,6 +111,7 @@ impl JobService for Jobs {
             }
             wrong => {
                 *self.created.lock().unwrap() += 1;
+                self.labels.lock().unwrap().push(job.labels.clone());
                 let job = self.inner.create(job).await?;
                 if wrong.is_some() { lost() } else { Ok(job) }
             }
@@ -153,7 +160,13 @@ impl World {
         let answers = Answers::default();
         let answerer = answers.clone();
         let inner = MemoryJobs::new(store.clone(), Arc::new(move |line| answerer.answer(line)));
-        let jobs = Jobs { inner, wrong: Arc::default(), created: Arc::default(), failed: Arc::default() };
+        let jobs = Jobs {
+            inner,
+            wrong: Arc::default(),
+            created: Arc::default(),
+            labels: Arc::default(),
+            failed: Arc::default(),
+        };
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         Self { folder, store, jobs, answers, clock, told: Arc::default() }
     }
