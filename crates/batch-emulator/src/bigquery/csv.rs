@@ -41,7 +41,12 @@ impl Dialect {
                 Some("") => None,
                 Some(quote) => Some(byte("quote", quote)?),
             },
-            skip: config.get("skipLeadingRows").and_then(int64).and_then(|rows| rows.try_into().ok()),
+            // The service looks whether the first row is a header; here it is taken for one
+            // where columns are to be guessed and nothing is said of it.
+            skip: match config.get("skipLeadingRows").and_then(int64) {
+                Some(rows) => rows.try_into().ok(),
+                None => (config.get("autodetect") == Some(&Value::Bool(true))).then_some(1),
+            },
             null_marker: text("nullMarker").unwrap_or_default().to_owned(),
             jagged: config.get("allowJaggedRows") == Some(&Value::Bool(true)),
         })
@@ -161,8 +166,7 @@ fn write_field(field: &Field, value: Option<&str>, out: &mut Vec<u8>) -> Result<
     write_scalar(field, text, out).map_err(|_| "Unable to parse".to_owned())
 }
 
-/// Guesses columns: names from a first row that has nothing but names, types from the
-/// rows.
+/// Guesses columns: names from the row before the first, types from the rows.
 pub(super) fn detect(source: &Source, dialect: &Dialect) -> Result<Schema, Problem> {
     const ORDER: [Kind; 6] = [Kind::Boolean, Kind::Integer, Kind::Float, Kind::Date, Kind::Timestamp, Kind::String];
     let mut records = dialect.records(source)?;
@@ -170,7 +174,8 @@ pub(super) fn detect(source: &Source, dialect: &Dialect) -> Result<Schema, Probl
     let mut possible: Vec<Vec<Kind>> = Vec::new();
     for (number, record) in records.records().enumerate() {
         let record = record.map_err(|error| Problem::from(std::io::Error::from(error)))?;
-        if number == 0 && dialect.skip.unwrap_or(1) > 0 {
+        if (number as u64) < dialect.skip.unwrap_or(0) {
+            // The last of the rows that are skipped has the names.
             names = record.iter().map(str::to_owned).collect();
             continue;
         }

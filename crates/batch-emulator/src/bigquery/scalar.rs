@@ -1,7 +1,6 @@
 //! Single values: from how clients write them to how they are kept, and on to the wire.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -111,14 +110,14 @@ fn date_time(text: &str) -> Option<DateTime> {
     text.trim().parse::<DateTime>().ok()
 }
 
-/// Cuts a time of day to microseconds.
+/// A time with microseconds, or without any fraction; clients take nothing in between.
 fn micros_of(text: &str) -> String {
     match text.split_once('.') {
-        Some((seconds, fraction)) if fraction.len() > 6 => {
-            let cut = fraction.get(..6).unwrap_or(fraction).trim_end_matches('0');
-            if cut.is_empty() { seconds.to_owned() } else { format!("{seconds}.{cut}") }
+        Some((seconds, fraction)) => {
+            let six: String = fraction.chars().chain("000000".chars()).take(6).collect();
+            if six == "000000" { seconds.to_owned() } else { format!("{seconds}.{six}") }
         }
-        _ => text.to_owned(),
+        None => text.to_owned(),
     }
 }
 
@@ -148,7 +147,7 @@ pub(super) fn micros_as_seconds(micros: i64) -> String {
     write_float(micros as f64 / 1e6)
 }
 
-/// A timestamp as exports have it: `2026-01-01 00:00:00.5 UTC`.
+/// A timestamp as exports have it: `2026-01-01 00:00:00.500000 UTC`.
 pub(super) fn micros_as_utc(micros: i64) -> String {
     let mut text = civil(micros, ' ');
     text.push_str(" UTC");
@@ -167,8 +166,7 @@ fn civil(micros: i64, between: char) -> String {
     let (date, clock) = (time.date(), time.time());
     let mut text = date.to_string();
     text.push(between);
-    // Writing to a string does not fail.
-    let _ = write!(text, "{clock}");
+    text.push_str(&micros_of(&clock.to_string()));
     text
 }
 
@@ -197,7 +195,7 @@ mod tests {
             (Kind::Timestamp, "2026-01-01", "1767225600000000"),
             (Kind::Timestamp, "1767225600.5", "1767225600500000"),
             (Kind::Date, "2026-02-28", "2026-02-28"),
-            (Kind::Time, "12:30:00.5", "12:30:00.5"),
+            (Kind::Time, "12:30:00.5", "12:30:00.500000"),
             (Kind::DateTime, "2026-01-01 12:00:00", "2026-01-01T12:00:00"),
             (Kind::Bytes, "_-8=", "/+8="),
         ] {
@@ -223,7 +221,7 @@ mod tests {
         assert_eq!(micros_as_seconds(1_767_225_600_000_000), "1.7672256E9");
         assert_eq!(micros_as_seconds(1_767_225_600_123_456), "1.767225600123456E9");
         assert_eq!(micros_as_seconds(0), "0.0");
-        assert_eq!(micros_as_utc(1_767_225_600_500_000), "2026-01-01 00:00:00.5 UTC");
+        assert_eq!(micros_as_utc(1_767_225_600_500_000), "2026-01-01 00:00:00.500000 UTC");
         assert_eq!(micros_as_iso(1_767_225_600_500_000), "2026-01-01T00:00:00.500000+00:00");
         assert_eq!(micros_as_iso(1_767_225_600_000_000), "2026-01-01T00:00:00+00:00");
     }

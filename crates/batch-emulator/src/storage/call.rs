@@ -69,9 +69,10 @@ impl Call {
         }
     }
 
-    /// A query parameter that is `true` or `false`.
+    /// A query parameter that is `true` or `false`; Python's client for BigQuery writes
+    /// `True`.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.parameter(name) == Some("true")
+        self.parameter(name).is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
     }
 
     /// The generation that the call is about, if it names one.
