@@ -22,6 +22,7 @@ mod job;
 mod names;
 mod output;
 mod rows;
+pub mod sql;
 mod sql_job;
 mod table;
 mod upload;
