@@ -160,6 +160,10 @@ impl Progress {
                 let error = self.terminal.safe(error);
                 format!("job{}: could not look ({error}); again in {}", of(*shard), span(*next))
             }
+            Event::Away { shard, doing, error, next } => {
+                let error = self.terminal.safe(error);
+                format!("could not {doing}{} ({error}); again in {}", of(*shard), span(*next))
+            }
             Event::Collected { shard, files, bytes } => {
                 format!("collected {} ({}){}", count(*files as u64, "file"), size(*bytes), of(*shard))
             }
@@ -234,6 +238,9 @@ fn json_of(event: &Event) -> Value {
         Event::PollFailed { shard, error, next } => {
             json!({ "event": "poll_failed", "shard": shard, "error": error, "next_seconds": next.as_secs_f64() })
         }
+        Event::Away { shard, doing, error, next } => json!({
+            "event": "away", "shard": shard, "doing": doing, "error": error, "next_seconds": next.as_secs_f64(),
+        }),
         Event::Collecting { shard, bytes } => json!({ "event": "collecting", "shard": shard, "bytes": bytes }),
         Event::Collected { shard, files, bytes } => {
             json!({ "event": "collected", "shard": shard, "files": files, "bytes": bytes })

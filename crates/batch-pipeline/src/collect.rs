@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
+    patience::patiently,
     run_dir::{put_in_place, temporary_of},
     state::CollectedFile,
     status::is_collected,
@@ -44,9 +45,13 @@ pub(crate) async fn collect(
     job.state = attempt.state.clone();
     let failed =
         |error| Error::new(Kind::Backend, format!("collect the predictions of shard {shard}")).with_source(error);
-    let source = backends.output.open(&attempt.output, &job).await.map_err(failed)?;
     let folder = PathBuf::from("predictions").join(format!("s{shard:05}-a{}", attempt.number));
-    let files = spool(source, &root, &folder, shard, context).await?;
+    // From the beginning each time: a file that is half here has no name yet.
+    let files = patiently(shard, "collect the predictions", context, async || {
+        let source = backends.output.open(&attempt.output, &job).await.map_err(failed)?;
+        spool(source, &root, &folder, shard, context).await
+    });
+    let files = files.await??;
     let bytes = files.iter().map(|file| file.bytes).sum();
     context.events.send(&Event::Collected { shard, files: files.len(), bytes });
     run.lock().await.update(|state| {

@@ -93,6 +93,17 @@ pub enum Event {
         /// When it will be looked at again.
         next: Duration,
     },
+    /// The service is away, and is called again.
+    Away {
+        /// For which shard.
+        shard: usize,
+        /// What could not be done: "create the job".
+        doing: &'static str,
+        /// Why.
+        error: String,
+        /// When it is tried again.
+        next: Duration,
+    },
     /// Predictions are being collected.
     Collecting {
         /// Of which shard.

@@ -69,6 +69,7 @@ mod finish;
 mod join;
 mod list;
 mod manifest;
+mod patience;
 mod plan;
 mod poll;
 mod records;

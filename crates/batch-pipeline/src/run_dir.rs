@@ -126,7 +126,7 @@ impl RunDir {
     }
 
     pub(crate) fn create(path: PathBuf, state: RunState) -> Result<Self> {
-        fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
+        make_directory(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
         if fs::read_dir(&path)
             .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| !is_a_beginning(&entry.file_name()))))
         {
@@ -232,6 +232,22 @@ pub(crate) fn put_in_place(temporary: &Path, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         File::open(folder)?.sync_all()?;
     }
+    Ok(())
+}
+
+/// Makes a directory and those above it that are not there, and has their names on disk before it returns:
+/// a run that is lost with the power would leave its jobs to nobody.
+fn make_directory(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    drop(missing);
     Ok(())
 }
 

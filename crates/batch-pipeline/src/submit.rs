@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
+    patience::patiently,
     state::{Attempt, RunState, StateSeen},
 };
 
@@ -35,7 +36,7 @@ pub(crate) async fn submit(
 ) -> Result<()> {
     let Some((attempt, intended_before, job)) = intend(run, shard, backends, context).await? else { return Ok(()) };
     // An intent from an earlier process may have become a job.
-    let mut found = if intended_before { look_twice(&*backends.jobs, &attempt, context).await? } else { None };
+    let mut found = if intended_before { look_twice(backends, shard, &attempt, context).await? } else { None };
     let adopted = found.is_some();
     let mut creates = 0;
     let job = loop {
@@ -44,11 +45,11 @@ pub(crate) async fn submit(
         }
         context.stop.check()?;
         creates += 1;
-        match backends.jobs.create(&job).await {
+        match patiently(shard, "create the job", context, async || backends.jobs.create(&job).await).await? {
             Ok(job) => break job,
             Err(error) if error.maybe_done() && creates < CREATES => {
                 tracing::warn!(%error, "the job may have been created; looking for it");
-                found = look_twice(&*backends.jobs, &attempt, context).await?;
+                found = look_twice(backends, shard, &attempt, context).await?;
             }
             Err(error) => {
                 return Err(Error::new(Kind::Backend, format!("create the job of shard {shard}")).with_source(error));
@@ -156,21 +157,33 @@ fn new_attempt(state: &RunState, shard: usize, resumed: Option<(u32, InputConfig
 }
 
 /// The job that carries the attempt's labels, where there is one; a new job may not be listed at once.
-async fn look_twice(jobs: &dyn JobService, attempt: &Attempt, context: &Context) -> Result<Option<BatchPredictionJob>> {
-    if let Some(job) = look(jobs, attempt).await? {
+async fn look_twice(
+    backends: &Backends,
+    shard: usize,
+    attempt: &Attempt,
+    context: &Context,
+) -> Result<Option<BatchPredictionJob>> {
+    let jobs = &*backends.jobs;
+    if let Some(job) = look(jobs, shard, attempt, context).await? {
         return Ok(Some(job));
     }
     let until = context.clock.now() + SignedDuration::try_from(SETTLE).unwrap_or(SignedDuration::ZERO);
     context.clock.sleep_until(until).await;
-    look(jobs, attempt).await
+    look(jobs, shard, attempt, context).await
 }
 
-async fn look(jobs: &dyn JobService, attempt: &Attempt) -> Result<Option<BatchPredictionJob>> {
+async fn look(
+    jobs: &dyn JobService,
+    shard: usize,
+    attempt: &Attempt,
+    context: &Context,
+) -> Result<Option<BatchPredictionJob>> {
     let label = |labels: &Map<String, Value>, key: &str| labels.get(key).and_then(Value::as_str).map(str::to_owned);
     let run = label(&attempt.labels, RUN_LABEL).unwrap_or_default();
     let mut query = ListJobs { filter: format!("labels.{RUN_LABEL}=\"{run}\""), ..ListJobs::default() };
     loop {
-        let page = jobs.list(&query).await.map_err(|error| {
+        let page = patiently(shard, "look for the job", context, async || jobs.list(&query).await).await?;
+        let page = page.map_err(|error| {
             Error::new(Kind::Backend, "look for a job that may have been created").with_source(error)
         })?;
         // The filter is the service's; that the job is ours, we see for ourselves.

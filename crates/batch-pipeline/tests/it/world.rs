@@ -253,6 +253,7 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Retrying { round, records, resumed } => {
             format!("retry {round}: {records}{}", if *resumed { " by the service" } else { "" })
         }
+        Event::Away { doing, .. } => format!("away: could not {doing}"),
         Event::Cached { records } => format!("{records} from the cache"),
         Event::NotNoted { error } => format!("not noted: {error}"),
         Event::Staged { shard, records, found, .. } => {
