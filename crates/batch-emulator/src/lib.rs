@@ -80,6 +80,6 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use faults::{FAULTS, Fault, Faults};
-pub use jobs::{JobsConfig, LineGeneration, Models};
+pub use jobs::{FailedResponse, JobsConfig, LineGeneration, Models};
 pub use log::LoggedRequest;
 pub use server::Emulator;

@@ -18,7 +18,14 @@ use crate::json::write_text;
 
 /// The members of an object, with their values as text.
 #[derive(Debug)]
-pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// The text of a value; of a name that comes twice the last counts.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.get())
+    }
+}
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Members<'de>, D::Error> {
@@ -52,6 +59,8 @@ pub(super) struct Reading {
     pub(super) ignore_unknown: bool,
     /// A string in a JSON column is the text of the JSON, and not a JSON string.
     pub(super) json_as_text: bool,
+    /// An object in a STRING column becomes its text, instead of being refused.
+    pub(super) objects_as_text: bool,
 }
 
 /// Why a row does not fit its table.
@@ -223,6 +232,10 @@ fn write_one(field: &Field, value: &RawValue, reading: Reading, path: &str, out:
         return Ok(());
     }
     match text.as_bytes().first() {
+        Some(b'{') if reading.objects_as_text && field.kind == Kind::String => {
+            write_text(text, out);
+            Ok(())
+        }
         Some(b'{') => Err(misfit(What::Object)),
         Some(b'[') => Err(misfit(What::Array)),
         // A string is a string as it stands.

@@ -199,7 +199,7 @@ fn insert_rows(store: &Store, name: &TableName, body: &[u8]) -> Result<Vec<Value
     if table.schema.0.is_empty() || table.is_view() {
         return Err(invalid("The destination table has no schema."));
     }
-    let reading = Reading { ignore_unknown: request.ignore_unknown_values, json_as_text: true };
+    let reading = Reading { ignore_unknown: request.ignore_unknown_values, json_as_text: true, ..Reading::default() };
     let (mut rows, mut count) = (Vec::new(), 0);
     let mut wrong = Vec::new();
     let mut seen = HashSet::new();

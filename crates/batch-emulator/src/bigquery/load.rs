@@ -170,6 +170,7 @@ impl Load {
             reading: Reading {
                 ignore_unknown: flag("ignoreUnknownValues"),
                 json_as_text: matches!(format, Format::Csv(_)),
+                objects_as_text: false,
             },
             format,
             schema,

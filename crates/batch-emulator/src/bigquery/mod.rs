@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod job;
 mod job_calls;
+mod lines;
 mod load;
 mod record;
 mod rows;
@@ -22,6 +23,11 @@ mod store;
 mod table_calls;
 mod upload;
 
+pub(crate) use cell::Members;
+pub(crate) use lines::{TableLines, commit_new, write_line, writer};
+pub(crate) use record::TableName;
+pub(crate) use rows::RowWriter;
+pub(crate) use schema::{Field, Kind, Mode, Schema};
 pub(crate) use store::{Store, location_name};
 
 use axum::Router;

@@ -164,6 +164,11 @@ impl TableRecord {
         self.settings.contains_key("view") || self.settings.contains_key("materializedView")
     }
 
+    /// Whether nothing but that job has written to it.
+    pub(crate) fn is_of_job(&self, job: u64) -> bool {
+        self.pieces.iter().all(|piece| piece.job == Some(job)) && !self.pieces.is_empty()
+    }
+
     fn kind(&self) -> &'static str {
         if self.settings.contains_key("view") {
             "VIEW"

@@ -22,7 +22,7 @@ const READ: usize = 256 << 10;
 
 /// Rows that are being written. Dropped before it is committed, it never was.
 #[derive(Debug)]
-pub(super) struct RowWriter {
+pub(crate) struct RowWriter {
     place: Place,
     rows: u64,
     bytes: u64,
@@ -49,7 +49,7 @@ impl RowWriter {
     }
 
     /// Adds a row; it has no line end.
-    pub(super) fn push(&mut self, row: &[u8]) -> io::Result<()> {
+    pub(crate) fn push(&mut self, row: &[u8]) -> io::Result<()> {
         if self.rows.is_multiple_of(STRIDE) {
             self.index.push(self.bytes);
         }
@@ -126,11 +126,6 @@ impl Piece {
 
     pub(super) fn in_file(file: File, rows: u64, bytes: u64, index: Arc<OnceLock<Vec<u64>>>) -> Piece {
         Piece { rows, bytes, index, body: Box::new(file) }
-    }
-
-    /// How many rows it has.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
     }
 
     /// Reads rows from the `start`-th on.

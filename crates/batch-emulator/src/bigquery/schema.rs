@@ -197,6 +197,11 @@ impl Schema {
         Ok(Schema(fields))
     }
 
+    /// The same schema, if a table may have it.
+    pub(crate) fn checked(self) -> Result<Schema, ApiError> {
+        Schema::parse(&self.show())
+    }
+
     /// The schema as the API writes it.
     pub(crate) fn show(&self) -> Value {
         json!({ "fields": self.0.iter().map(Field::show).collect::<Vec<_>>() })

@@ -72,6 +72,9 @@ pub(crate) enum Disposition {
     Truncate,
     /// They are refused.
     Empty,
+    /// They are refused even where there is a table without rows, unless it is the work of
+    /// the same job.
+    New,
 }
 
 /// Rows for a table, and what the table is to be.
@@ -315,10 +318,12 @@ impl Store {
         let mut state = self.state();
         self.sweep(&mut state, &name.project, &name.dataset, now);
         let Commit { schema, rows, disposition, create, job } = commit;
+        let mut made = false;
         match (state.table_mut(name), create) {
             (Ok(_), _) => {}
             (Err(_), Some(settings)) => {
                 self.insert_table(&mut state, name, schema.clone(), settings, now)?;
+                made = true;
             }
             (Err(error), None) => return Err(error),
         }
@@ -329,14 +334,20 @@ impl Store {
         }
         // Rows are cells by place: they were made for these columns, or for the first of them.
         let fits = |(old, new): (&Field, &Field)| old.name == new.name && old.kind == new.kind;
-        if disposition != Disposition::Truncate
+        if matches!(disposition, Disposition::Append | Disposition::Empty)
             && !(schema.0.len() >= table.record.schema.0.len() && table.record.schema.0.iter().zip(&schema.0).all(fits))
         {
             return Err(changed_meanwhile(name));
         }
+        if disposition == Disposition::New
+            && !(table.record.pieces.is_empty() && made)
+            && !job.is_some_and(|job| table.record.is_of_job(job))
+        {
+            return Err(duplicate(format_args!("Table {name}")));
+        }
         let mut record = table.record.clone();
-        let replaced =
-            if disposition == Disposition::Truncate { std::mem::take(&mut record.pieces) } else { Vec::new() };
+        let replaces = matches!(disposition, Disposition::Truncate | Disposition::New);
+        let replaced = if replaces { std::mem::take(&mut record.pieces) } else { Vec::new() };
         record.schema = schema;
         record.modified = now;
         record.version += 1;

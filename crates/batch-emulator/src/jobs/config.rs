@@ -25,6 +25,8 @@ pub struct JobsConfig {
     pub run_limit: Duration,
     /// The shape of prediction lines. Default: the second generation.
     pub lines: LineGeneration,
+    /// What a failed row has for a response in a table. Default: NULL.
+    pub failed_response: FailedResponse,
     /// Whether the echoed request comes back as the service's import leaves it: members
     /// sorted, nulls for members that only other elements of a list have, `1.0` as `1`.
     /// Otherwise it comes back byte for byte. Default: yes.
@@ -56,6 +58,7 @@ impl Default for JobsConfig {
             queue_limit: 72 * HOUR,
             run_limit: 24 * HOUR,
             lines: LineGeneration::default(),
+            failed_response: FailedResponse::default(),
             normalize_echo: true,
             retype_digits: true,
             pass_through: true,
@@ -78,6 +81,18 @@ pub enum LineGeneration {
     /// the response.
     #[default]
     Second,
+}
+
+/// What a failed row has for a response in a BigQuery table. Which of the two the service
+/// writes is not known; in files it is `{}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailedResponse {
+    /// NULL.
+    #[default]
+    Null,
+    /// The JSON value `{}`.
+    Empty,
 }
 
 /// Which models can be named in a job.

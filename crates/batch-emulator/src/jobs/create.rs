@@ -30,7 +30,11 @@ pub(super) fn read(
     }
     let model = ["model", "endpoint"].iter().find_map(|field| job.get(*field)?.as_str()).unwrap_or_default();
     if job.contains_key("unmanagedContainerModel") {
-        return Err(unimplemented("It runs no containers of yours."));
+        return Err(ApiError::rpc(
+            StatusCode::NOT_IMPLEMENTED,
+            "UNIMPLEMENTED",
+            "This emulator runs no containers of yours.",
+        ));
     }
     if model.is_empty() {
         problems.missing("model");
@@ -40,7 +44,8 @@ pub(super) fn read(
     let output = check_output(&job, &mut problems);
     problems.finish()?;
 
-    if output == Some(Output::BigQuery) && job.get("instanceConfig").and_then(|config| config.get("keyField")).is_some()
+    if matches!(output, Some(Output::BigQuery(_)))
+        && job.get("instanceConfig").and_then(|config| config.get("keyField")).is_some()
     {
         return Err(invalid("\"bigquery\" output format does not support key_field."));
     }
@@ -52,9 +57,8 @@ pub(super) fn read(
     }
     models::check(models, model, project, location)?;
     match (input, output) {
-        (Some(Input::CloudStorage(_)), Some(Output::CloudStorage(_))) => Ok(job),
-        (Some(Input::Dataset), _) | (_, Some(Output::Dataset)) => Err(unimplemented("It has no multimodal datasets.")),
-        _ => Err(unimplemented("It has no BigQuery yet.")),
+        (Some(Input::Dataset), _) | (_, Some(Output::Dataset)) => Err(unimplemented()),
+        _ => Ok(job),
     }
 }
 
@@ -117,10 +121,17 @@ fn check_input(job: &Map<String, Value>, problems: &mut Problems) -> Option<Inpu
         return None;
     }
     let Some(input) = Input::read(config) else {
-        problems.add(
-            "input_config.gcs_source.uris",
-            "At least one URI is required, and each must be a Cloud Storage URI of the form gs://bucket/object.",
-        );
+        if has("bigquerySource") && !has("gcsSource") {
+            problems.add(
+                "input_config.bigquery_source.input_uri",
+                "Must be a BigQuery URI of the form bq://projectId.bqDatasetId.bqTableId.",
+            );
+        } else {
+            problems.add(
+                "input_config.gcs_source.uris",
+                "At least one URI is required, and each must be a Cloud Storage URI of the form gs://bucket/object.",
+            );
+        }
         return None;
     };
     if !format.is_empty() && format != input.format() {
@@ -147,10 +158,17 @@ fn check_output(job: &Map<String, Value>, problems: &mut Problems) -> Option<Out
         return None;
     }
     let Some(output) = Output::read(config) else {
-        problems.add(
-            "output_config.gcs_destination.output_uri_prefix",
-            "Must be a Cloud Storage URI of the form gs://bucket/prefix.",
-        );
+        if has("bigqueryDestination") && !has("gcsDestination") {
+            problems.add(
+                "output_config.bigquery_destination.output_uri",
+                "Must be a BigQuery URI of the form bq://projectId, bq://projectId.bqDatasetId or bq://projectId.bqDatasetId.bqTableId.",
+            );
+        } else {
+            problems.add(
+                "output_config.gcs_destination.output_uri_prefix",
+                "Must be a Cloud Storage URI of the form gs://bucket/prefix.",
+            );
+        }
         return None;
     };
     if !format.is_empty() && format != output.format() {
@@ -166,11 +184,11 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::rpc(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message)
 }
 
-fn unimplemented(what: &str) -> ApiError {
+fn unimplemented() -> ApiError {
     ApiError::rpc(
         StatusCode::NOT_IMPLEMENTED,
         "UNIMPLEMENTED",
-        format!("This emulator reads and writes Cloud Storage only. {what}"),
+        "This emulator reads and writes Cloud Storage and BigQuery. It has no multimodal datasets.",
     )
 }
 

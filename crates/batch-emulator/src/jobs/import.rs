@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::glob;
 use super::record::JobError;
 use super::source::GcsUri;
+use crate::bigquery::TableLines;
 use crate::json::{Json, Place, Shape, Tree, View};
-use crate::storage::{ObjectMeta, Objects, StoreError};
+use crate::storage::{ObjectMeta, Objects, ReadSeek, StoreError};
 
 /// The longest row that the loader takes: 100 MB.
 const LONGEST_ROW: u64 = 100 * 1024 * 1024;
@@ -37,12 +38,36 @@ pub(super) const ADDED: [&str; 3] = ["status", "response", "processed_time"];
 /// The rows of a job.
 #[derive(Debug)]
 pub(super) struct Imported {
-    /// The files in the order of the job's URIs, each once.
-    pub(super) files: Vec<ObjectMeta>,
+    /// Where the rows stand.
+    pub(super) source: Source,
     /// Where the rows stand, in the order of the files.
     pub(super) rows: Vec<Row>,
     /// What all rows together look like.
     pub(super) shape: Shape,
+}
+
+/// What rows stand in.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The files in the order of the job's URIs, each once.
+    Files(Vec<ObjectMeta>),
+    /// The lines that a table was written as.
+    Table(TableLines),
+}
+
+impl Source {
+    /// Opens one of its files.
+    pub(super) fn open(&self, objects: &Objects, file: u32) -> io::Result<Box<dyn ReadSeek + Send>> {
+        match self {
+            Source::Files(files) => {
+                let file = files.get(file as usize).ok_or_else(|| io::Error::other("a row has no file"))?;
+                // Of the generation that was imported: another has other rows.
+                let opened = objects.reader_of(&file.bucket, &file.name, Some(file.generation));
+                opened.map(|(_, reader)| reader).map_err(io::Error::other)
+            }
+            Source::Table(lines) => lines.open(),
+        }
+    }
 }
 
 /// Where a row stands: 16 bytes are held for each.
@@ -69,7 +94,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    fn because(message: impl AsRef<str>) -> Refused {
+    pub(super) fn because(message: impl AsRef<str>) -> Refused {
         Refused::Failed(JobError::import(message))
     }
 }
@@ -135,14 +160,20 @@ pub(super) fn import(
     if columns > MOST_COLUMNS {
         return Err(too_many_columns(columns));
     }
-    if rows.len() > most {
+    check_count(rows.len(), most)?;
+    Ok(Imported { source: Source::Files(files), rows, shape })
+}
+
+/// Refuses an input of no rows, or of too many.
+pub(super) fn check_count(rows: usize, most: usize) -> Result<(), Refused> {
+    if rows > most {
         // The limit is documented, the sentence is likely.
         return Err(Refused::because(format!("The input has more than {most} requests, the limit of one job.")));
     }
-    if rows.is_empty() {
+    if rows == 0 {
         return Err(Refused::because("The input has no rows."));
     }
-    Ok(Imported { files, rows, shape })
+    Ok(())
 }
 
 fn too_many_columns(columns: usize) -> Refused {

@@ -9,13 +9,15 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::import::{Imported, Refused, import};
-use super::output::Predictions;
+use super::output::{FilePredictions, Predictions};
 use super::record::{JobError, Record};
 use super::source::{GcsUri, Input, Output};
 use super::state::JobState;
+use super::table::TablePredictions;
 use super::time::{after, from_micros, micros};
 use super::work::{Work, process};
-use super::{Jobs, Progress, models, plan};
+use super::{Jobs, Progress, models, plan, table};
+use crate::bigquery::TableName;
 use crate::clock::timestamp;
 
 /// Takes a job through its states, from the one that it is in.
@@ -48,11 +50,12 @@ struct End {
     state: JobState,
     error: Option<JobError>,
     output_directory: Option<String>,
+    output_table: Option<TableName>,
 }
 
 impl From<JobState> for End {
     fn from(state: JobState) -> End {
-        End { state, error: None, output_directory: None }
+        End { state, error: None, output_directory: None, output_table: None }
     }
 }
 
@@ -143,17 +146,22 @@ impl Life {
     fn work(&self, runtime: &Handle) -> Option<End> {
         let context = &self.jobs.0.context;
         let config = &context.config.jobs;
-        let (Some(Input::CloudStorage(uris)), Some(Output::CloudStorage(prefix))) =
-            (self.record.input(), self.record.output())
-        else {
-            return Some(JobError::internal("The job has no Cloud Storage source.").into());
+        let (Some(input), Some(output)) = (self.record.input(), self.record.output()) else {
+            return Some(JobError::internal("The job has no source or no destination.").into());
         };
-        if context.objects.bucket(&prefix.bucket).is_none() {
+        if let Output::CloudStorage(prefix) = &output
+            && context.objects.bucket(&prefix.bucket).is_none()
+        {
             let message = format!("Not found: bucket gs://{} of the output.", prefix.bucket);
             return Some(JobError { code: 5, message }.into());
         }
         // A job that is cancelled while it is read has nothing to keep.
-        let imported = match import(&context.objects, &uris, config.max_requests, &context.stop) {
+        let imported = match &input {
+            Input::CloudStorage(uris) => import(&context.objects, uris, config.max_requests, &context.stop),
+            Input::BigQuery(name) => table::import(&context.tables, name, &self.record.location, config.max_requests),
+            Input::Dataset => return Some(JobError::internal("There are no multimodal datasets.").into()),
+        };
+        let imported = match imported {
             Ok(imported) => imported,
             Err(Refused::Stopped) => return None,
             Err(Refused::Failed(error)) => return Some(error.into()),
@@ -161,11 +169,11 @@ impl Life {
         if self.cancel.is_cancelled() {
             return Some(JobState::Cancelled.into());
         }
-        self.run_rows(imported, &prefix, runtime)
+        self.run_rows(imported, &output, runtime)
     }
 
     /// Goes over to running, once, and takes the faults that hit rows.
-    fn begin(&self, imported: &Imported) -> Record {
+    fn begin(&self, imported: &Imported, output: &Output) -> Record {
         let context = &self.jobs.0.context;
         let now = timestamp(&*context.clock).as_microsecond();
         self.progress.total.store(imported.rows.len() as u64, Ordering::Relaxed);
@@ -178,7 +186,8 @@ impl Life {
             if record.faults.rows.is_none() {
                 record.faults.rows = Some(plan::take(&context.faults, imported.rows.len()));
                 record.faults.cut_output = context.faults.take("cut-output");
-                record.faults.split_output = context.faults.take("split-output");
+                let splits = matches!(output, Output::CloudStorage(_));
+                record.faults.split_output = splits && context.faults.take("split-output");
             }
             begun = record.clone();
             true
@@ -186,11 +195,11 @@ impl Life {
         begun
     }
 
-    fn run_rows(&self, mut imported: Imported, prefix: &GcsUri, runtime: &Handle) -> Option<End> {
+    fn run_rows(&self, mut imported: Imported, output: &Output, runtime: &Handle) -> Option<End> {
         let context = &self.jobs.0.context;
         let config = &context.config.jobs;
         let seed = context.config.seed;
-        let record = self.begin(&imported);
+        let record = self.begin(&imported, output);
         let rows = imported.rows.len() as u64;
         let chosen = record.faults.rows.clone().unwrap_or_default();
         let faults = plan::choose(&chosen, &imported.rows, seed ^ 0x5eed_0001);
@@ -198,20 +207,23 @@ impl Life {
             plan::shuffle(&mut imported.rows, seed ^ 0x5eed_0002);
         }
         let started = from_micros(record.started.unwrap_or(record.created));
-        let directory = Directory::of(prefix, &record);
-        let predictions =
-            Predictions::begin(&context.objects, &prefix.bucket, &directory.name, record.faults.split_output, rows);
-        let mut predictions = match predictions {
-            Ok(predictions) => predictions,
-            Err(error) => return Some(JobError::internal(error.to_string()).into()),
+        let retype = config.retype_digits && imported.shape.retypes_any();
+        let target = match self.target(output, &imported, &record, retype) {
+            Ok(target) => target,
+            Err(error) => return Some(error.into()),
         };
+        let Target { mut predictions, place } = target;
         let work = Work {
             objects: &context.objects,
             answerer: &*self.jobs.0.answerer,
             config,
             clock: &*context.clock,
             runtime,
-            retype: config.retype_digits && imported.shape.retypes_any(),
+            retype,
+            no_response: match output {
+                Output::BigQuery(_) => table::no_response(config.failed_response),
+                _ => b"{}",
+            },
             imported: &imported,
             model: models::version(record.text("model")),
             started,
@@ -259,11 +271,40 @@ impl Life {
         // Whatever the end, what is ready is exported.
         if done > 0 {
             match predictions.commit(record.faults.cut_output) {
-                Ok(()) => end.output_directory = Some(directory.uri),
-                Err(error) => end = End::from(JobError::internal(error.to_string())),
+                Ok(()) => match place {
+                    Place::Directory(uri) => end.output_directory = Some(uri),
+                    Place::Table(name) => end.output_table = Some(name),
+                },
+                Err(error) => end = End::from(JobError::internal(error)),
             }
         }
         Some(end)
+    }
+
+    /// Begins the output.
+    fn target(&self, output: &Output, imported: &Imported, record: &Record, retype: bool) -> Result<Target, JobError> {
+        let context = &self.jobs.0.context;
+        let rows = imported.rows.len() as u64;
+        match output {
+            Output::CloudStorage(prefix) => {
+                let directory = Directory::of(prefix, record);
+                let files = FilePredictions::begin(
+                    &context.objects,
+                    &prefix.bucket,
+                    &directory.name,
+                    record.faults.split_output,
+                    rows,
+                );
+                let files = files.map_err(|error| JobError::internal(error.to_string()))?;
+                Ok(Target { predictions: Predictions::Files(files), place: Place::Directory(directory.uri) })
+            }
+            Output::BigQuery(uri) => {
+                let schema = table::schema(imported, context.config.jobs.pass_through, retype)?;
+                let rows = TablePredictions::begin(&context.tables, uri, record, schema)?;
+                Ok(Target { predictions: Predictions::Table(rows), place: Place::Table(table::target(uri, record)) })
+            }
+            Output::Dataset => Err(JobError::internal("There are no multimodal datasets.")),
+        }
     }
 
     fn end(&self, end: End) {
@@ -274,11 +315,24 @@ impl Life {
             record.state = end.state;
             record.error = end.error;
             record.output_directory = end.output_directory;
+            record.output_table = end.output_table;
             record.stats = stats;
             record.ended = Some(now);
             true
         });
     }
+}
+
+/// An output that is being written, and where it will be.
+struct Target {
+    predictions: Predictions,
+    place: Place,
+}
+
+enum Place {
+    /// The URI of a directory.
+    Directory(String),
+    Table(TableName),
 }
 
 /// Where the predictions of a job go. The time is the job's own, so that a job that is

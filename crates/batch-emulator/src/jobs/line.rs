@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::config::LineGeneration;
 use super::import::ADDED;
 use super::time::{processed_first, processed_second};
+use crate::bigquery::Members;
 use crate::json::{Json, Shape, View, write_text};
 
 /// The parts of a line.
@@ -14,6 +15,8 @@ pub(super) struct Line<'a> {
     pub(super) row: Json<'a>,
     /// The request as it stood in the row, where it is to come back like that.
     pub(super) verbatim: Option<&'a str>,
+    /// The members as they stood in the row, where they are to come back like that.
+    pub(super) exact: Option<&'a Members<'a>>,
     /// What all rows look like, for the nulls.
     pub(super) shape: &'a Shape,
     /// Whether other members come back.
@@ -79,6 +82,19 @@ fn write_others(line: &Line<'_>, out: &mut Vec<u8>) {
         return;
     };
     if !line.pass_through {
+        return;
+    }
+    if let Some(exact) = line.exact {
+        for (name, value) in &exact.0 {
+            if name != "request" && !ADDED.contains(&&**name) {
+                if out.last() != Some(&b'{') {
+                    out.push(b',');
+                }
+                write_text(name, out);
+                out.push(b':');
+                out.extend_from_slice(value.get().as_bytes());
+            }
+        }
         return;
     }
     for (name, value) in members.sorted() {

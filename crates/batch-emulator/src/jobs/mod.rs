@@ -22,6 +22,7 @@ mod routes;
 mod source;
 mod state;
 mod store;
+mod table;
 mod time;
 mod work;
 
@@ -34,7 +35,7 @@ use axum::Router;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{JobsConfig, LineGeneration, Models};
+pub use config::{FailedResponse, JobsConfig, LineGeneration, Models};
 
 use self::operations::Operation;
 use self::record::{JobFaults, Record, Stats, VERSION};
@@ -182,6 +183,7 @@ impl Jobs {
             state: JobState::Pending,
             error: None,
             output_directory: None,
+            output_table: None,
             stats: Stats::default(),
             created: now,
             started: None,

@@ -2,15 +2,44 @@
 
 use std::io::{self, Write};
 
+use super::table::TablePredictions;
 use crate::storage::{Attributes, ObjectWriter, Objects, Preconditions, StoreError};
 
 /// How many files a split output has.
 const SHARDS: u64 = 3;
 
-/// Writes the lines of a job into the objects of its output directory. Nothing is to be
-/// seen before [`Predictions::commit`].
+/// Where the lines of a job go. Nothing is to be seen before [`Predictions::commit`].
 #[derive(Debug)]
-pub(super) struct Predictions {
+pub(super) enum Predictions {
+    /// Files in a directory.
+    Files(FilePredictions),
+    /// A table.
+    Table(TablePredictions),
+}
+
+impl Predictions {
+    /// Adds the lines of so many rows.
+    pub(super) fn write(&mut self, bytes: Vec<u8>, rows: u64) -> io::Result<()> {
+        match self {
+            Predictions::Files(files) => files.write(bytes, rows),
+            Predictions::Table(table) => table.write(&bytes),
+        }
+    }
+
+    /// Makes them visible; with `cut`, the last line ends in its middle, or the last row
+    /// of a table is missing.
+    pub(super) fn commit(self, cut: bool) -> Result<(), String> {
+        match self {
+            Predictions::Files(files) => files.commit(cut).map_err(|error| error.to_string()),
+            Predictions::Table(table) => table.commit(cut),
+        }
+    }
+}
+
+/// Writes the lines of a job into the objects of its output directory. Nothing is to be
+/// seen before [`FilePredictions::commit`].
+#[derive(Debug)]
+pub(super) struct FilePredictions {
     objects: Objects,
     bucket: String,
     /// The directory with its slash at the end.
@@ -23,7 +52,7 @@ pub(super) struct Predictions {
     pending: Vec<u8>,
 }
 
-impl Predictions {
+impl FilePredictions {
     /// Begins the files of a job with so many rows.
     pub(super) fn begin(
         objects: &Objects,
@@ -31,8 +60,8 @@ impl Predictions {
         directory: &str,
         split: bool,
         rows: u64,
-    ) -> Result<Predictions, StoreError> {
-        let mut predictions = Predictions {
+    ) -> Result<FilePredictions, StoreError> {
+        let mut predictions = FilePredictions {
             objects: objects.clone(),
             bucket: bucket.to_owned(),
             directory: directory.to_owned(),

@@ -11,6 +11,7 @@ use super::source::{Input, Output};
 use super::state::JobState;
 use super::time::{from_micros, proto};
 use crate::Faults;
+use crate::bigquery::TableName;
 
 /// The version of the records in the data directory.
 pub(super) const VERSION: u32 = 1;
@@ -35,6 +36,9 @@ pub(super) struct Record {
     pub(super) error: Option<JobError>,
     /// `gs://…/prediction-model-TIME`, once there is something in it.
     pub(super) output_directory: Option<String>,
+    /// The dataset and the table of the output, once there is something in it.
+    #[serde(default)]
+    pub(super) output_table: Option<TableName>,
     pub(super) stats: Stats,
     /// Microseconds since 1970, as all times here.
     pub(super) created: i64,
@@ -159,6 +163,12 @@ impl Record {
         }
         if let Some(directory) = &self.output_directory {
             put("outputInfo", json!({ "gcsOutputDirectory": directory }));
+        }
+        if let Some(TableName { project, dataset, table }) = &self.output_table {
+            put(
+                "outputInfo",
+                json!({ "bigqueryOutputDataset": format!("bq://{project}.{dataset}"), "bigqueryOutputTable": table }),
+            );
         }
         put(
             "state",

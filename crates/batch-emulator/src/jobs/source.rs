@@ -1,9 +1,11 @@
 //! Where a job reads and writes.
 //!
-//! BigQuery tables and datasets have their places here, so that a job can be told about
-//! them; this build refuses them when the job is created.
+//! Multimodal datasets have their place here, so that a job can be told about them; they are
+//! refused when the job is created.
 
 use serde_json::Value;
+
+use crate::bigquery::TableName;
 
 /// The source of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +13,7 @@ pub(super) enum Input {
     /// Objects, by URIs that may have stars in them.
     CloudStorage(Vec<GcsUri>),
     /// A table.
-    BigQuery,
+    BigQuery(TableName),
     /// A multimodal dataset.
     Dataset,
 }
@@ -22,9 +24,33 @@ pub(super) enum Output {
     /// A directory below this prefix.
     CloudStorage(GcsUri),
     /// A table.
-    BigQuery,
+    BigQuery(BigQueryUri),
     /// A multimodal dataset.
     Dataset,
+}
+
+/// A project, a dataset of it, or a table in that: `bq://PROJECT[.DATASET[.TABLE]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BigQueryUri {
+    pub(super) project: String,
+    pub(super) dataset: Option<String>,
+    pub(super) table: Option<String>,
+}
+
+impl BigQueryUri {
+    /// Reads a URI of at most 2,000 characters.
+    pub(super) fn parse(uri: &str) -> Option<BigQueryUri> {
+        let path = uri.strip_prefix("bq://").filter(|_| uri.chars().count() <= 2000)?;
+        let mut parts = path.split('.').map(str::to_owned);
+        let parsed = BigQueryUri { project: parts.next()?, dataset: parts.next(), table: parts.next() };
+        let empty = path.split('.').any(str::is_empty);
+        (!empty && parts.next().is_none()).then_some(parsed)
+    }
+
+    /// The table, where one is named.
+    pub(super) fn table(self) -> Option<TableName> {
+        Some(TableName { project: self.project, dataset: self.dataset?, table: self.table? })
+    }
 }
 
 /// A bucket and the name of an object, a prefix of one or a pattern for it.
@@ -56,8 +82,9 @@ impl Input {
             let uris: Option<Vec<_>> = uris.iter().map(|uri| GcsUri::parse(uri.as_str()?)).collect();
             return uris.filter(|uris| !uris.is_empty()).map(Input::CloudStorage);
         }
-        if config.get("bigquerySource").is_some() {
-            return Some(Input::BigQuery);
+        if let Some(source) = config.get("bigquerySource") {
+            let uri = source.get("inputUri")?.as_str()?;
+            return BigQueryUri::parse(uri)?.table().map(Input::BigQuery);
         }
         config.get("vertexMultimodalDatasetSource").map(|_| Input::Dataset)
     }
@@ -66,7 +93,7 @@ impl Input {
     pub(super) fn format(&self) -> &'static str {
         match self {
             Input::CloudStorage(_) => "jsonl",
-            Input::BigQuery => "bigquery",
+            Input::BigQuery(_) => "bigquery",
             Input::Dataset => "vertex-dataset",
         }
     }
@@ -79,8 +106,9 @@ impl Output {
             let prefix = destination.get("outputUriPrefix")?.as_str()?;
             return GcsUri::parse(prefix).map(Output::CloudStorage);
         }
-        if config.get("bigqueryDestination").is_some() {
-            return Some(Output::BigQuery);
+        if let Some(destination) = config.get("bigqueryDestination") {
+            let uri = destination.get("outputUri")?.as_str()?;
+            return BigQueryUri::parse(uri).map(Output::BigQuery);
         }
         config.get("vertexMultimodalDatasetDestination").map(|_| Output::Dataset)
     }
@@ -89,7 +117,7 @@ impl Output {
     pub(super) fn format(&self) -> &'static str {
         match self {
             Output::CloudStorage(_) => "jsonl",
-            Output::BigQuery => "bigquery",
+            Output::BigQuery(_) => "bigquery",
             Output::Dataset => "vertex-dataset",
         }
     }

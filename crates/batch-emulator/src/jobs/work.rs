@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::check;
 use super::config::{JobsConfig, LineGeneration};
-use super::import::{Imported, Row, is_done};
+use super::import::{Imported, Row, Source, is_done};
 use super::line::{self, Line};
 use super::plan::RowFault;
 use super::time::proto;
 use crate::Clock;
 use crate::answer::{Answerer, Question, Reply, RowError, Stamp, candidates_of, write_response};
+use crate::bigquery::Members;
 use crate::clock::timestamp;
 use crate::json::{Messages, Place, Tree, canonical_request, hash};
 use crate::storage::{Objects, ReadSeek};
@@ -53,6 +54,8 @@ pub(super) struct Work<'w> {
     pub(super) faults: &'w HashMap<Place, RowFault>,
     /// Whether strings of digits become integers.
     pub(super) retype: bool,
+    /// What a failed row has for a response.
+    pub(super) no_response: &'w [u8],
     /// How many rows at most become ready together.
     pub(super) step: usize,
     /// Cancelled when the emulator stops, and when the job is to: answers that take their
@@ -171,14 +174,7 @@ impl Reader<'_> {
         let file = match self.files.entry(row.file) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let file = self.work.imported.files.get(row.file as usize);
-                let file = file.ok_or_else(|| io::Error::other("a row has no file"))?;
-                // Of the generation that was imported: another has other rows.
-                let (_, reader) = self
-                    .work
-                    .objects
-                    .reader_of(&file.bucket, &file.name, Some(file.generation))
-                    .map_err(io::Error::other)?;
+                let reader = self.work.imported.source.open(self.work.objects, row.file)?;
                 entry.insert(reader)
             }
         };
@@ -318,8 +314,8 @@ fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Ve
         other => other,
     };
     let (status, response) = match (&row.known, reply) {
-        (Some(Known::Failed(error)), _) => (error.status(), b"{}".to_vec()),
-        (_, Some(Reply::Refused(error))) => (error.status(), b"{}".to_vec()),
+        (Some(Known::Failed(error)), _) => (error.status(), work.no_response.to_vec()),
+        (_, Some(Reply::Refused(error))) => (error.status(), work.no_response.to_vec()),
         (_, Some(Reply::Whole { status, response })) => (status, response),
         (_, Some(Reply::Candidates(candidates))) => {
             let stamp = Stamp {
@@ -335,15 +331,23 @@ fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Ve
             }
             (String::new(), response)
         }
-        (_, None) => (RowError::invalid("The request is missing.").status(), b"{}".to_vec()),
+        (_, None) => (RowError::invalid("The request is missing.").status(), work.no_response.to_vec()),
     };
-    let verbatim = match work.config.normalize_echo {
-        true => None,
-        false => Some(verbatim(row.text)?),
+    let from_table = matches!(work.imported.source, Source::Table(_));
+    // What comes out of a table was never guessed at by a loader.
+    let exact = match from_table {
+        true => Some(serde_json::from_str::<Members<'_>>(row.text)?),
+        false => None,
+    };
+    let verbatim = match (&exact, work.config.normalize_echo) {
+        (Some(members), _) => members.get("request"),
+        (None, true) => None,
+        (None, false) => Some(verbatim(row.text)?),
     };
     let line = Line {
         row: row.tree.root(),
         verbatim,
+        exact: exact.as_ref(),
         shape: &work.imported.shape,
         pass_through: work.config.pass_through,
         status: &status,

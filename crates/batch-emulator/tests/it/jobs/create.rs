@@ -134,20 +134,6 @@ async fn what_this_emulator_cannot_do_it_says() {
     for (body, word) in [
         (
             changed(|body| {
-                body["inputConfig"] =
-                    json!({ "instancesFormat": "bigquery", "bigquerySource": { "inputUri": "bq://p.d.t" } });
-            }),
-            "BigQuery",
-        ),
-        (
-            changed(|body| {
-                body["outputConfig"] =
-                    json!({ "predictionsFormat": "bigquery", "bigqueryDestination": { "outputUri": "bq://p.d.t" } });
-            }),
-            "BigQuery",
-        ),
-        (
-            changed(|body| {
                 body["inputConfig"] = json!({ "instancesFormat": "vertex-dataset", "vertexMultimodalDatasetSource": { "datasetName": "projects/p/locations/l/datasets/7" } });
             }),
             "datasets",
