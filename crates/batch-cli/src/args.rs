@@ -203,7 +203,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
-    /// What answers a local run: schema, or replay:FILE.
+    /// What answers a local run: schema, replay:FILE, or a model server: openai:URL[#MODEL],
+    /// gemini:URL[#MODEL], with its key in BATCH_ANSWER_API_KEY.
     #[arg(long, value_name = "WHAT", help_heading = "Local runs")]
     pub(crate) answer: Option<String>,
 
@@ -408,9 +409,13 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Vec<String>,
 
-    /// What answers: schema, or replay:FILE.
+    /// What answers: schema, replay:FILE, or a model server: openai:URL[#MODEL], gemini:URL[#MODEL].
     #[arg(long, default_value = "schema", value_name = "WHAT")]
     pub(crate) answer: String,
+
+    /// How many requests a model server gets at once. Its key, if it wants one: BATCH_ANSWER_API_KEY.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub(crate) answer_concurrency: u32,
 
     /// A fault, by name and count; may be repeated.
     #[arg(long, value_name = "NAME=COUNT")]

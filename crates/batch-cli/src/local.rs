@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use batch_emulator::{Config, Emulator, Faults, JobsConfig};
+use batch_emulator::{AnswerOptions, ApiKey, Config, Emulator, Faults, JobsConfig, RecordingAbout};
 use batch_model::GcsUri;
 use batch_pipeline::Spec;
 
@@ -12,6 +12,9 @@ use crate::failure::{Failure, Result};
 const PROJECT: &str = "local-project";
 const LOCATION: &str = "us-central1";
 const BUCKET: &str = "local-bucket";
+
+/// The variable with the key of a model server.
+const API_KEY: &str = "BATCH_ANSWER_API_KEY";
 
 /// Fills in what a spec may leave out for a local run.
 pub(crate) fn fill(spec: &mut Spec) {
@@ -39,6 +42,7 @@ pub(crate) fn config(spec: &Spec, spec_file: &Path) -> Result<Config> {
         seed: spec.local.seed.unwrap_or(0),
         jobs: JobsConfig {
             answer: answer(spec, spec_file)?,
+            answer_options: answer_options(spec.local.answer_concurrency),
             queue_delay: seconds(spec.local.queue_seconds),
             run_delay: seconds(spec.local.run_seconds),
             ..JobsConfig::default()
@@ -71,13 +75,31 @@ fn answer(spec: &Spec, spec_file: &Path) -> Result<batch_emulator::Answer> {
     })
 }
 
+/// How a model server is asked. Its key comes from the environment and from nowhere else, so that
+/// no file and no list of processes shows it.
+pub(crate) fn answer_options(concurrency: Option<u32>) -> AnswerOptions {
+    let default = AnswerOptions::default();
+    AnswerOptions {
+        concurrency: concurrency.and_then(|most| most.try_into().ok()).unwrap_or(default.concurrency),
+        api_key: std::env::var(API_KEY).ok().filter(|key| !key.is_empty()).map(ApiKey::from),
+        ..default
+    }
+}
+
 /// Who answered, for the first line of a report.
-pub(crate) fn answered_by(spec: &Spec) -> String {
-    match spec.local.answer.as_deref() {
-        None | Some("schema") => "the built-in answerer; no model was asked, the answers are made up".to_owned(),
-        Some(other) => match other.strip_prefix("replay:") {
-            Some(file) => format!("a recording, {file}; no model was asked"),
-            None => format!("the emulator with {other}"),
-        },
+pub(crate) fn answered_by(spec: &Spec, spec_file: &Path) -> String {
+    let text = spec.local.answer.as_deref().unwrap_or("schema");
+    match text.split_once(':') {
+        Some(("replay", file)) => {
+            // A recording that cannot be read has ended the run before.
+            let about = RecordingAbout::read(&Spec::resolve_path(spec_file, Path::new(file))).ok().flatten();
+            let who = match about {
+                Some(about) => format!("recorded answers of {}, {}", about.model, about.date),
+                None => format!("a recording, {file}"),
+            };
+            format!("{who}; replayed, no model was asked now")
+        }
+        Some(("openai" | "gemini", server)) => format!("the model server at {server}, through the emulator"),
+        _ => "the built-in answerer; no model was asked, the answers are made up".to_owned(),
     }
 }

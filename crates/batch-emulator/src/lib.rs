@@ -75,7 +75,7 @@ mod server;
 mod storage;
 mod token;
 
-pub use answer::{Answer, AnswerOptions, ApiKey, ModelServer};
+pub use answer::{Answer, AnswerOptions, ApiKey, ModelServer, RecordingAbout, condense};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Error, ErrorKind};

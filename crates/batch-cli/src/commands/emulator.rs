@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use batch_emulator::{Answer, Config, Emulator, Faults, JobsConfig, LineGeneration};
+use batch_emulator::{Config, Emulator, Faults, JobsConfig, LineGeneration};
 use serde_json::json;
 
 use crate::{
     args::{EmulatorArgs, JobArgs},
     exit::Exit,
     failure::{Failure, Result},
+    local,
     terminal::Terminal,
 };
 
@@ -21,7 +22,11 @@ pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<
         buckets: args.bucket,
         faults: Faults::parse(&args.fault)?,
         seed: args.seed,
-        jobs: jobs(&args.jobs, args.answer.parse()?),
+        jobs: JobsConfig {
+            answer: args.answer.parse()?,
+            answer_options: local::answer_options(Some(args.answer_concurrency)),
+            ..jobs(&args.jobs)
+        },
         ..Config::default()
     };
     let emulator = Emulator::start(config).await?;
@@ -34,9 +39,8 @@ pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<
     Ok(Exit::Done)
 }
 
-fn jobs(args: &JobArgs, answer: Answer) -> JobsConfig {
+fn jobs(args: &JobArgs) -> JobsConfig {
     JobsConfig {
-        answer,
         queue_delay: args.queue_delay,
         run_delay: args.run_delay,
         queue_limit: args.queue_limit,

@@ -70,11 +70,11 @@ pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> 
     let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &spec);
     thresholds.validate()?;
     let target = Target::of(&spec)?;
+    let spec_file = PathBuf::from(run.state().spec_file.clone().unwrap_or_default());
     let emulator = if run.state().local {
-        let spec_file = run.state().spec_file.clone().unwrap_or_default();
         // The faults that the run was begun with were for its beginning.
         let faults = Faults::parse(&args.fault)?;
-        let config = batch_emulator::Config { faults, ..local::config(&spec, Path::new(&spec_file))? };
+        let config = batch_emulator::Config { faults, ..local::config(&spec, &spec_file)? };
         Some(local::start(config, run.path()).await?)
     } else {
         None
@@ -83,7 +83,7 @@ pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> 
     let Connected { backends, elsewhere } = target.connect(&spec, url).await?;
     let session = Session::start(args.progress, terminal, elsewhere.is_none());
     let answered_by =
-        if emulator.is_some() { Some(local::answered_by(&spec)) } else { answered_by(elsewhere.as_deref()) };
+        if emulator.is_some() { Some(local::answered_by(&spec, &spec_file)) } else { answered_by(elsewhere.as_deref()) };
     let outcome = batch_pipeline::retry(&mut run, &backends, &session.context, answered_by, &options).await;
     session.finish();
     if let Some(emulator) = emulator {

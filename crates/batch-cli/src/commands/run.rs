@@ -30,7 +30,7 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     // A login that fails is told before there is a run.
     let remote = if is_local { None } else { Some(target.connect(&spec, None).await?) };
     let elsewhere = remote.as_ref().and_then(|remote| remote.elsewhere.as_deref());
-    let answered_by = if is_local { Some(local::answered_by(&spec)) } else { answered_by(elsewhere) };
+    let answered_by = if is_local { Some(local::answered_by(&spec, &spec_file)) } else { answered_by(elsewhere) };
     let cache = args.cache.cache(&spec, &spec_file, answered_by.as_deref(), is_local)?;
     let options = RunDirOptions {
         directory: args.run_dir.clone(),

@@ -7,6 +7,7 @@ mod gemini;
 mod generate;
 mod openai;
 mod pattern;
+mod recording;
 mod replay;
 mod request;
 mod response;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+pub use recording::{RecordingAbout, condense};
 pub(crate) use response::{Spoiled, Stamp, candidates_of, write_response};
 pub use server::{AnswerOptions, ApiKey, ModelServer};
 
@@ -49,7 +51,8 @@ pub enum Answer {
     Schema,
     /// `replay:FILE`: what the predictions in a JSONL file answered to the same request.
     ///
-    /// The lines are as the service writes them; `request` and `response` are enough.
+    /// The lines are as the service writes them; `request` and `response` are enough. So is
+    /// what [`condense`] makes of them, with a hash in the place of each request.
     /// Requests are the same when they differ in nothing but labels, the order of members,
     /// nulls, `1.0` for `1`, and snake_case for camelCase. Of several predictions for one
     /// request the first usable one counts. A request without a prediction becomes a row

@@ -3,18 +3,15 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::recording::{Line, Read, read_line, without_mark};
+use super::{Answerer, Question, Reply, RowError};
+use crate::{Error, ErrorKind};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::{Answerer, Question, Reply, RowError};
-use crate::json::{Messages, Tree, View, canonical_request, hash};
-use crate::{Error, ErrorKind};
 
 /// The predictions of a file by the canonical form of their requests. What is held is
 /// where each stands, not the predictions themselves.
@@ -32,15 +29,6 @@ struct Recorded {
     usable: bool,
 }
 
-/// The parts of a line that are passed on.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(borrow, default)]
-    response: Option<&'a RawValue>,
-}
-
 impl Replay {
     /// Reads through the file and notes where each request stands.
     pub(super) fn open(path: &Path) -> Result<Replay, Error> {
@@ -50,7 +38,7 @@ impl Replay {
         let file = File::open(path).map_err(failed)?;
         let mut reader = BufReader::with_capacity(1 << 20, &file);
         let mut index: HashMap<u128, Recorded> = HashMap::new();
-        let (mut line, mut canonical) = (Vec::new(), Vec::new());
+        let mut line = Vec::new();
         let (mut offset, mut number) = (0_u64, 0_u64);
         loop {
             line.clear();
@@ -64,14 +52,16 @@ impl Replay {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            canonical.clear();
-            let recorded = read(&line, number == 1, &mut canonical).map_err(|problem| {
+            let read = read_line(&line, number == 1).map_err(|problem| {
                 Error::new(ErrorKind::Config, format!("line {number} of {} is no prediction", path.display()))
-                    .with_hint("each line needs a `request` and a `response`; take the line out")
+                    .with_hint("each line needs a `request` or `request_hash`, and a `response`; take the line out")
                     .with_source(problem)
             })?;
-            let recorded = Recorded { offset: start, length, usable: recorded };
-            match index.entry(hash(&canonical)) {
+            let Read::Prediction { hash, usable } = read else {
+                continue;
+            };
+            let recorded = Recorded { offset: start, length, usable };
+            match index.entry(hash) {
                 Entry::Vacant(entry) => {
                     entry.insert(recorded);
                 }
@@ -88,9 +78,12 @@ impl Replay {
 
     fn find(&self, hash: u128) -> Reply {
         let Some(recorded) = self.index.get(&hash) else {
+            let file = self.path.file_name().unwrap_or_default().to_string_lossy();
             return Reply::Refused(RowError {
                 code: 404,
-                message: format!("The recording {} has no prediction for this request.", self.path.display()),
+                message: format!(
+                    "The recording {file} has no answer to this request, which is not one of those that were recorded: its text, model settings or schema were changed. For made-up answers choose the answerer `schema`, to ask a model `openai:URL` or `gemini:URL` (--answer, or answer under [local] in a spec)."
+                ),
             });
         };
         let lost = |error: &dyn std::fmt::Display| {
@@ -125,24 +118,4 @@ impl Answerer for Replay {
     fn answer<'a>(&'a self, question: &'a Question<'a>) -> BoxFuture<'a, Reply> {
         futures::future::ready(self.find(question.hash)).boxed()
     }
-}
-
-/// Writes the canonical form of a line's request and says whether its response is usable.
-fn read(line: &[u8], first: bool, canonical: &mut Vec<u8>) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    let line = if first { without_mark(line) } else { line };
-    let tree = Tree::parse(std::str::from_utf8(line)?)?;
-    let root = tree.root();
-    let request = root.get("request").ok_or("it has no `request`")?;
-    if root.get("response").is_none() && root.get("status").is_none() {
-        return Err("it has no `response`".into());
-    }
-    canonical_request(request, Messages::get().request(), canonical);
-    let usable = root
-        .get("response")
-        .is_some_and(|response| matches!(response.view(), View::Object(members) if !members.is_empty()));
-    Ok(usable)
-}
-
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
 }

@@ -164,6 +164,7 @@ fn is_text(path: &str) -> bool {
                 | "request.files"
                 | "request.columns"
                 | "target.labels"
+                | "local.answer_concurrency"
                 | "local.seed"
                 | "local.faults"
                 | "local.queue_seconds"

@@ -3,7 +3,22 @@
 /// Each table of the spec and the keys it may have. A path that is not listed here is a value or a
 /// table that is passed through whole (`request.generationConfig`).
 pub(super) const TABLES: &[(&str, &[&str])] = &[
-    ("", &["version", "input", "request", "target", "endpoints", "local", "evaluate", "results", "limits", "poll", "cache"]),
+    (
+        "",
+        &[
+            "version",
+            "input",
+            "request",
+            "target",
+            "endpoints",
+            "local",
+            "evaluate",
+            "results",
+            "limits",
+            "poll",
+            "cache",
+        ],
+    ),
     ("input", &["path", "format", "delimiter", "key"]),
     (
         "request",
@@ -25,7 +40,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("request.files", &["column", "mimeType", "mimeTypeColumn"]),
     ("target", &["project", "location", "input", "output", "labels"]),
     ("endpoints", &["storage", "bigquery", "vertex"]),
-    ("local", &["answer", "seed", "faults", "queue_seconds", "run_seconds"]),
+    ("local", &["answer", "answer_concurrency", "seed", "faults", "queue_seconds", "run_seconds"]),
     ("evaluate", &["expected", "answer", "labels", "trim", "ignore_case", "min_accuracy", "max_failed"]),
     ("results", &["format", "column_prefix", "field_prefix"]),
     ("limits", &["requests", "bytes", "jobs"]),

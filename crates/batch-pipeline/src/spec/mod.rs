@@ -171,9 +171,13 @@ pub struct EndpointsSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LocalSpec {
-    /// What answers: `schema`, or `replay:FILE` with the file relative to the spec.
+    /// What answers: `schema`; `replay:FILE`, the file relative to the spec; or a model server,
+    /// `openai:URL` or `gemini:URL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// How many requests a model server gets at once. 4 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_concurrency: Option<u32>,
     /// The seed of the order of predictions and of what `schema` answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -450,6 +454,9 @@ impl Spec {
         let times = [self.poll.first, self.poll.steady, self.poll.young, self.poll.fraction, self.poll.longest];
         if times.iter().chain([&self.poll.jitter]).any(|time| !time.is_finite() || *time < 0.0) {
             return wrong("poll", "the times of [poll] are not below 0".to_owned());
+        }
+        if self.local.answer_concurrency == Some(0) {
+            return wrong("local.answer_concurrency", "at least one request is under way at once".to_owned());
         }
         for (path, seconds) in [("queue_seconds", self.local.queue_seconds), ("run_seconds", self.local.run_seconds)] {
             if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
