@@ -59,8 +59,8 @@ mod write_behind;
 pub use canonical::canonical_request;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use join::{
-    Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, OutcomeExample, PredictionFile, RESULT_COLUMNS,
-    Unmatched, Way, WayCounts, explain_key, explain_line,
+    COST_COLUMN, Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, OutcomeExample, PredictionFile,
+    RESULT_COLUMNS, Unmatched, Way, WayCounts, explain_key, explain_line,
 };
 pub use key::{KeySpec, Keys};
 pub use lint::{

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use batch_model::prices::Price;
+
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::predictions::{AnswerFormat, Reading};
 use crate::table::Columns;
@@ -17,6 +19,10 @@ pub const RESULT_COLUMNS: [&str; 8] = [
     "thoughts_tokens",
     "total_tokens",
 ];
+
+/// The column behind [`RESULT_COLUMNS`] where a [price](crate::Join::price) was given: what the answer cost in a
+/// batch, in USD; empty where that is not known.
+pub const COST_COLUMN: &str = "cost_usd";
 
 /// More fields than this, and free-form keys were taken for fields: no column is made of
 /// them then.
@@ -88,18 +94,31 @@ impl FieldNames {
 /// The names of the columns that the join adds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
-    /// Named like [`RESULT_COLUMNS`], with the prefix.
+    /// Named like [`RESULT_COLUMNS`], with the prefix; the last is [`COST_COLUMN`] where there is a price.
     pub(super) ours: Vec<String>,
     /// Each field's name, and its column's.
     pub(super) fields: Vec<(String, String)>,
+    /// What tokens cost, where there is a column for it; and nothing where that is not known.
+    pub(super) price: Option<Option<&'static Price>>,
 }
 
 impl Layout {
-    pub(super) fn new(input: &Columns, file: &str, fields: FieldNames, ours: &str, field: &str) -> Result<Self> {
+    pub(super) fn new(
+        input: &Columns,
+        file: &str,
+        fields: FieldNames,
+        (ours, field): (&str, &str),
+        price: Option<Option<&'static Price>>,
+    ) -> Result<Self> {
         let clash = |name: &str| Position::file(file).column(name);
         let layout = Self {
-            ours: RESULT_COLUMNS.iter().map(|name| format!("{ours}{name}")).collect(),
+            ours: RESULT_COLUMNS
+                .iter()
+                .chain(price.is_some().then_some(&COST_COLUMN))
+                .map(|name| format!("{ours}{name}"))
+                .collect(),
             fields: fields.into_names().into_iter().map(|name| (name.clone(), format!("{field}{name}"))).collect(),
+            price,
         };
         if let Some(name) = layout.ours.iter().find(|name| input.position(name).is_some()) {
             return Err(Error::new(ErrorKind::Setting, format!("the input has a column {name:?}, and so have the results"))

@@ -20,11 +20,13 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-pub use columns::RESULT_COLUMNS;
+pub use columns::{COST_COLUMN, RESULT_COLUMNS};
 pub use explain::{explain_key, explain_line};
 pub use files::PredictionFile;
 pub use row::{Found, JoinedRow, Way};
 pub use summary::{JoinSummary, Listed, OutcomeCounts, OutcomeExample, Unmatched, WayCounts};
+
+use batch_model::prices::Price;
 
 use crate::error::{Error, Position, Result};
 use crate::key::{KeySpec, Keys};
@@ -90,6 +92,7 @@ pub struct Join<'a> {
     requests: Option<PathBuf>,
     format: Option<AnswerFormat>,
     skip: Option<Box<Skip<'a>>>,
+    price: Option<Option<&'static Price>>,
     output: TableFormat,
     column_prefix: String,
     field_prefix: String,
@@ -121,6 +124,7 @@ impl<'a> Join<'a> {
             requests: None,
             format: None,
             skip: None,
+            price: None,
             output: TableFormat::CSV,
             column_prefix: String::new(),
             field_prefix: String::new(),
@@ -199,6 +203,13 @@ impl<'a> Join<'a> {
         self
     }
 
+    /// Adds the column [`COST_COLUMN`]: what each answer cost in a batch at this price. Without a known
+    /// price, and where a prediction tells no token counts, its cells stay empty.
+    pub fn price(mut self, price: Option<&'static Price>) -> Self {
+        self.price = Some(price);
+        self
+    }
+
     /// Goes in front of the names of the columns that are made of the answers' fields.
     pub fn field_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.field_prefix = prefix.into();
@@ -239,7 +250,7 @@ impl<'a> Join<'a> {
             ..JoinSummary::default()
         };
         let (ours, field) = (&self.column_prefix, &self.field_prefix);
-        let layout = Layout::new(table.columns(), table.name(), scan.fields, ours, field)?;
+        let layout = Layout::new(table.columns(), table.name(), scan.fields, (ours, field), self.price)?;
         let matches = if scan.has_retyped || self.label.is_some() || self.requests.is_some() {
             let matches = self.find_matches(table, &mut predictions, label)?;
             table = (self.open)()?;
@@ -273,6 +284,7 @@ impl<'a> Join<'a> {
         writer.finish().map_err(failed)?;
         summary.duplicates = predictions.duplicates;
         summary.unmatched = predictions.unmatched()?;
+        summary.superseded = predictions.superseded;
         summary.field_columns = layout.fields.into_iter().map(|(_, column)| column).collect();
         Ok(summary)
     }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use batch_model::prices::UsageTotals;
+
 use super::files::FileSet;
 use super::identity::Hash96;
 use super::index::{Entry, EntryId, Index};
@@ -23,13 +25,15 @@ pub(super) struct Predictions {
     keyless: usize,
     /// Taken by a record that has another one.
     pub(super) duplicates: u64,
+    /// What the predictions that do not count had in tokens.
+    pub(super) superseded: UsageTotals,
     taken: usize,
 }
 
 impl Predictions {
     pub(super) fn new(files: FileSet, mut formats: Formats, index: Index, keyless: usize) -> Self {
         let common = formats.common();
-        Self { files, formats, common, index, keyless, duplicates: 0, taken: 0 }
+        Self { files, formats, common, index, keyless, duplicates: 0, superseded: UsageTotals::default(), taken: 0 }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -81,6 +85,9 @@ impl Predictions {
             chosen.truncate(count);
             chosen.sort_unstable_by_key(|&entry| self.index.entry(entry).place());
             self.duplicates += (group.len() - count) as u64;
+            for &entry in group.iter().filter(|entry| !chosen.contains(entry)) {
+                self.supersede(entry)?;
+            }
         }
         for &entry in group {
             self.take(entry);
@@ -94,11 +101,14 @@ impl Predictions {
         let mut all: Vec<EntryId> = group.iter().copied().chain([taken]).collect();
         all.sort_unstable_by_key(|&entry| self.index.entry(entry).place());
         let mut chosen = all[0];
-        for entry in all {
+        for &entry in &all {
             if self.is_answered(entry)? {
                 chosen = entry;
                 break;
             }
+        }
+        for entry in all.into_iter().filter(|entry| *entry != chosen) {
+            self.supersede(entry)?;
         }
         self.duplicates += group.len() as u64;
         for &entry in group {
@@ -110,6 +120,15 @@ impl Predictions {
     fn take(&mut self, entry: EntryId) {
         self.index.take(entry);
         self.taken += 1;
+    }
+
+    /// Counts the tokens of a prediction that counts for nothing else.
+    fn supersede(&mut self, entry: EntryId) -> Result<()> {
+        let usage = self.with_reading(entry, |reading, _, _| reading.usage)?;
+        if let Some(counts) = usage.counts() {
+            self.superseded.add_counts(&counts);
+        }
+        Ok(())
     }
 
     fn is_answered(&mut self, entry: EntryId) -> Result<bool> {
@@ -165,6 +184,9 @@ impl Predictions {
         }
         let left = self.left();
         let mut unmatched = Listed { count: left.len() as u64, first: Vec::new() };
+        for &entry in &left {
+            self.supersede(entry)?;
+        }
         for entry in left.into_iter().take(Listed::<Unmatched>::MOST) {
             let place = self.index.entry(entry).place();
             let line = self.files.line_number(place)?;

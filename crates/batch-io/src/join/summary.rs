@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use batch_model::prices::UsageTotals;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -34,6 +35,9 @@ pub struct JoinSummary {
     pub problems: Listed<Problem>,
     /// Tokens of the predictions that joined.
     pub tokens: TokenTotals,
+    /// Tokens of the predictions that did not, since another one counts or no record is theirs: they were
+    /// paid for all the same.
+    pub superseded: UsageTotals,
     /// How often each model version answered, among the predictions that joined.
     pub model_versions: BTreeMap<String, u64>,
     /// The first record of each outcome but `answered`.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use batch_model::prices::{self, Price, UsageTotals};
 use serde_json::value::RawValue;
 
 use super::columns::Layout;
@@ -74,6 +75,9 @@ fn write_delimited(csv: &mut csv::Writer<&mut dyn Write>, row: &JoinedRow<'_>, l
             None => csv.write_field("")?,
         }
     }
+    if let Some(price) = layout.price {
+        csv.write_field(cost(row, price).unwrap_or_default())?;
+    }
     for (field, _) in &layout.fields {
         csv.write_field(row.field(field).map(as_text).unwrap_or_default().as_bytes())?;
     }
@@ -106,6 +110,10 @@ fn write_object(out: &mut Vec<u8>, row: &JoinedRow<'_>, layout: &Layout) -> io::
         name(out, column)?;
         serde_json::to_writer(&mut *out, &count)?;
     }
+    if let (Some(price), Some(column)) = (layout.price, layout.ours.last()) {
+        name(out, column)?;
+        out.extend_from_slice(cost(row, price).as_deref().unwrap_or("null").as_bytes());
+    }
     for (field, column) in &layout.fields {
         name(out, column)?;
         out.extend_from_slice(row.field(field).unwrap_or("null").as_bytes());
@@ -117,6 +125,16 @@ fn write_object(out: &mut Vec<u8>, row: &JoinedRow<'_>, layout: &Layout) -> io::
 fn counts(row: &JoinedRow<'_>) -> [Option<u64>; 4] {
     let usage = row.usage();
     [usage.prompt_tokens, usage.candidates_tokens, usage.thoughts_tokens, usage.total_tokens]
+}
+
+/// What the row's answer cost in a batch, as a decimal number; `None` where that is not known.
+fn cost(row: &JoinedRow<'_>, price: Option<&Price>) -> Option<String> {
+    let mut totals = UsageTotals::default();
+    totals.add_counts(&row.usage().counts()?);
+    let cost = prices::cost(price?, &totals).total()?;
+    // A thousandth of a millionth of a dollar is less than any token costs.
+    let text = format!("{cost:.9}");
+    Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
 /// A JSON value in a cell: a string's text, nothing for null, any other as it is written.

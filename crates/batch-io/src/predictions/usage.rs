@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use batch_model::prices::UsageCounts;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -29,6 +30,15 @@ pub struct Usage {
     pub cached_tokens: Option<u64>,
     /// Tokens that tools put into the prompt (`toolUsePromptTokenCount`).
     pub tool_use_tokens: Option<u64>,
+    /// Of the request, tokens of sound (`promptTokensDetails`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_tokens: Option<u64>,
+    /// Of the request, tokens of sound that came out of a cache (`cacheTokensDetails`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_audio_tokens: Option<u64>,
+    /// Of the answer, tokens of pictures, sound and video (`candidatesTokensDetails`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_tokens: Option<u64>,
 }
 
 /// Sums of [`Usage`] over many responses.
@@ -62,6 +72,55 @@ impl AddAssign<&Usage> for TokenTotals {
 }
 
 impl Usage {
+    /// The counts as they are priced; `None` where the response tells none.
+    #[must_use]
+    pub fn counts(&self) -> Option<UsageCounts> {
+        if self.prompt_tokens.is_none() && self.candidates_tokens.is_none() && self.thoughts_tokens.is_none() {
+            return None;
+        }
+        let count = |count: Option<u64>| count.unwrap_or(0);
+        Some(UsageCounts {
+            prompt: count(self.prompt_tokens),
+            cached: count(self.cached_tokens),
+            audio: count(self.audio_tokens),
+            cached_audio: count(self.cached_audio_tokens),
+            tool_use: count(self.tool_use_tokens),
+            candidates: count(self.candidates_tokens),
+            media: count(self.media_tokens),
+            thoughts: count(self.thoughts_tokens),
+        })
+    }
+
+    /// The count that a list by kind of token has a part of, and which kinds are that part.
+    fn detail(&mut self, name: &str) -> Option<(&mut Option<u64>, fn(&str) -> bool)> {
+        let is_audio: fn(&str) -> bool = |kind| kind == "AUDIO";
+        match name {
+            "promptTokensDetails" | "prompt_tokens_details" => Some((&mut self.audio_tokens, is_audio)),
+            "cacheTokensDetails" | "cache_tokens_details" => Some((&mut self.cached_audio_tokens, is_audio)),
+            "candidatesTokensDetails" | "candidates_tokens_details" => {
+                Some((&mut self.media_tokens, |kind| !matches!(kind, "TEXT" | "MODALITY_UNSPECIFIED" | "")))
+            }
+            _ => None,
+        }
+    }
+
+    fn add_detail(&mut self, name: &str, list: &RawValue) {
+        let Some((field, is_wanted)) = self.detail(name) else { return };
+        // Nearly always it is all text: one look is enough.
+        if !["AUDIO", "IMAGE", "VIDEO", "DOCUMENT"].iter().any(|kind| list.get().contains(kind)) {
+            return;
+        }
+        let elements: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+        for element in elements {
+            let members = Members::of(element);
+            let kind = members.get(&["modality"]).and_then(json::string).unwrap_or_default();
+            let count = members.get(&["tokenCount", "token_count"]).and_then(json::number).and_then(whole);
+            if let Some(count) = count.filter(|_| is_wanted(&kind)) {
+                *field = Some(field.unwrap_or(0).saturating_add(count));
+            }
+        }
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut Option<u64>> {
         match name {
             "promptTokenCount" | "prompt_token_count" => Some(&mut self.prompt_tokens),
@@ -78,8 +137,9 @@ impl Usage {
     pub(super) fn forgiving(value: &RawValue) -> Self {
         let mut usage = Self::default();
         for (name, value) in Members::of(value).iter() {
-            if let Some(field) = usage.field(name) {
-                *field = json::number(value).and_then(whole);
+            match usage.field(name) {
+                Some(field) => *field = json::number(value).and_then(whole),
+                None => usage.add_detail(name, value),
             }
         }
         usage
@@ -100,6 +160,10 @@ impl<'de> Deserialize<'de> for Usage {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Usage, A::Error> {
                 let mut usage = Usage::default();
                 while let Some(name) = map.next_key::<json::Text<'de>>()? {
+                    if usage.detail(&name.0).is_some() {
+                        usage.add_detail(&name.0, map.next_value::<&'de RawValue>()?);
+                        continue;
+                    }
                     match usage.field(&name.0) {
                         Some(field) => *field = map.next_value::<Count>()?.0,
                         None => _ = map.next_value::<IgnoredAny>()?,

@@ -420,3 +420,40 @@ fn a_records_predictions_can_be_looked_up() {
     assert_eq!((told.line, told.key.as_deref()), (6, Some("nobody")));
     assert!(explain_line(duplicates, 2687, None).unwrap().is_none());
 }
+
+/// Every prediction was paid for, also the one that another one beats; what is not known stays empty.
+#[test]
+fn the_cost_of_each_answer_and_of_what_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("t.csv"), "body\na\nb\nc\n").unwrap();
+    let line = |key: &str, text: &str, usage: &str| {
+        format!(
+            r#"{{"key":"{key}","status":"","response":{{"candidates":[{{"content":{{"parts":[{text}]}}}}]{usage}}}}}"#
+        ) + "\n"
+    };
+    let usage = r#","usageMetadata":{"promptTokenCount":3000,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":2000},
+        {"modality":"TEXT","tokenCount":1000}],"candidatesTokenCount":10,"thoughtsTokenCount":90}"#;
+    let (usage, again) = (usage.replace('\n', ""), r#","usageMetadata":{"promptTokenCount":7}"#);
+    let predictions = [
+        line("r0", r#"{"text":"x"}"#, &usage),
+        line("r0", "", again),
+        line("r1", r#"{"text":"y"}"#, ""),
+        line("r9", r#"{"text":"z"}"#, again),
+    ];
+    std::fs::write(path("p.jsonl"), predictions.concat()).unwrap();
+    let price = batch_model::prices::find(&"gemini-2.5-flash".parse().unwrap());
+    let join = |price| {
+        let mut out = Vec::new();
+        let join = Join::from_path(path("t.csv"), TableFormat::CSV, [path("p.jsonl")]).price(price);
+        let summary = join.run(&mut out, &mut |_| {}).unwrap();
+        (String::from_utf8(out).unwrap(), summary)
+    };
+    let (results, summary) = join(price);
+    let costs: Vec<&str> = results.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+    // 1000 at 0.15 a million, 2000 of sound at 0.5, 100 of answer and thinking at 1.25.
+    assert_eq!(costs, ["cost_usd", "0.001275", "", ""]);
+    assert_eq!((summary.superseded.base.input, summary.superseded.base.output), (14, 0));
+    let (results, _) = join(None);
+    assert!(results.lines().skip(1).all(|line| line.ends_with(',')), "{results}");
+}
