@@ -78,9 +78,16 @@ impl Scope<'_> {
         Ok(self.typed(expression)?.text())
     }
 
+    /// Whether a value counts as true; of several, whatever their types are.
     fn truth(&self, expression: &TemplateExpression) -> Result<String> {
-        let typed = self.typed(expression)?;
-        typed.truth().ok_or_else(|| self.refused("the truth of a JSON value", expression.place))
+        match &expression.kind {
+            ExpressionKind::And(left, right) => Ok(format!("({} AND {})", self.truth(left)?, self.truth(right)?)),
+            ExpressionKind::Or(left, right) => Ok(format!("({} OR {})", self.truth(left)?, self.truth(right)?)),
+            _ => {
+                let typed = self.typed(expression)?;
+                typed.truth().ok_or_else(|| self.refused("the truth of a JSON value", expression.place))
+            }
+        }
     }
 
     fn typed(&self, expression: &TemplateExpression) -> Result<Typed> {

@@ -196,10 +196,10 @@ fn mixed_rows() -> Vec<Row> {
 
 fn load(server: &Server, dataset: &str, rows: &[Row]) {
     server.query(&format!(
-        "CREATE OR REPLACE TABLE demo.{dataset}.out (key STRING, status STRING, processed_time TIMESTAMP, response JSON, odd STRING)"
+        "CREATE OR REPLACE TABLE demo.{dataset}.predictions (key STRING, status STRING, processed_time TIMESTAMP, response JSON, odd STRING)"
     ));
     let cells: Vec<Value> = rows.iter().enumerate().map(|(time, row)| row.cells(time)).collect();
-    server.insert(dataset, "out", &cells);
+    server.insert(dataset, "predictions", &cells);
 }
 
 fn text(value: Option<impl ToString>) -> Value {
@@ -255,7 +255,7 @@ fn compare(dataset: &str, rows: &[Row]) {
     let mut differ = Vec::new();
     for config in FORMATS {
         let format = format(config);
-        let flatten = FlattenAnswers::new(vec![uri(&format!("bq://demo.{dataset}.out"))], format.clone())
+        let flatten = FlattenAnswers::new(vec![uri(&format!("bq://demo.{dataset}.predictions"))], format.clone())
             .columns(vec!["odd".into()])
             .flattened(Flattened::Table);
         server.query(&flatten.statements(&flat).unwrap()[0].sql);
@@ -325,7 +325,7 @@ fn of_several_predictions_the_one_counts_that_counts_in_the_join() {
     let keys = ["a", "b", "c", "d", "7"];
     let inputs: Vec<Value> = keys.iter().map(|key| json!({"key": key, "odd": "o", "request": "{}"})).collect();
     server.insert("bqqj", "requests", &inputs);
-    let flatten = FlattenAnswers::new(vec![uri("bq://demo.bqqj.out")], AnswerFormat::text())
+    let flatten = FlattenAnswers::new(vec![uri("bq://demo.bqqj.predictions")], AnswerFormat::text())
         .inputs(vec![uri("bq://demo.bqqj.requests")])
         .columns(vec!["odd".into()]);
     for statement in flatten.statements(&uri("bq://demo.bqqj.view")).unwrap() {
