@@ -2,9 +2,11 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
+
+use batch_io::WriteBehind;
 
 use crate::{
     failure::{Failure, Result},
@@ -17,28 +19,36 @@ pub(crate) struct Output {
 }
 
 enum To {
-    Stdout(BufWriter<io::Stdout>),
+    Stdout(WriteBehind<io::Stdout>),
     File {
-        writer: BufWriter<File>,
-        temporary: PathBuf,
+        writer: WriteBehind<File>,
+        temporary: Temporary,
         path: PathBuf,
     },
     /// A device or a pipe: it has no other name to wait under.
-    Special(BufWriter<File>),
+    Special(WriteBehind<File>),
 }
 
-const BUFFER: usize = 1 << 18;
+/// A file that is removed where it does not get its final name.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After it was renamed there is nothing of that name.
+        let _ = fs::remove_file(&self.0);
+    }
+}
 
 impl Output {
     /// Opens it at once, so that a wrong path is told before the work.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let failed = |error| Failure::io("write", path, error);
         if path == Path::new("-") {
-            return Ok(Self { to: To::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())) });
+            return Ok(Self { to: To::Stdout(WriteBehind::new(io::stdout())) });
         }
         if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
             let file = File::options().write(true).open(path).map_err(failed)?;
-            return Ok(Self { to: To::Special(BufWriter::with_capacity(BUFFER, file)) });
+            return Ok(Self { to: To::Special(WriteBehind::new(file)) });
         }
         if path.is_dir() {
             return Err(Failure::new(format!("{} is a directory", path.display())));
@@ -46,9 +56,8 @@ impl Output {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(failed)?;
-        let writer = BufWriter::with_capacity(BUFFER, file);
-        Ok(Self { to: To::File { writer, temporary, path: path.to_owned() } })
+        let writer = WriteBehind::new(File::create(&temporary).map_err(failed)?);
+        Ok(Self { to: To::File { writer, temporary: Temporary(temporary), path: path.to_owned() } })
     }
 
     /// Refuses an output that is one of the files it is made of.
@@ -62,15 +71,19 @@ impl Output {
     }
 
     /// Everything is written: it gets its name.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        match &mut self.to {
-            To::Stdout(writer) => {
-                writer.flush().map_err(|error| Failure::caused("write to standard output", of_stdout(error)))
-            }
-            To::Special(writer) => writer.flush().map_err(|error| Failure::caused("write the output", error)),
+    pub(crate) fn finish(self) -> Result<()> {
+        match self.to {
+            To::Stdout(writer) => match writer.finish() {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Failure::caused("write to standard output", of_stdout(error))),
+            },
+            To::Special(writer) => match writer.finish() {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Failure::caused("write the output", error)),
+            },
             To::File { writer, temporary, path } => {
-                let placed = writer.flush().and_then(|()| fs::rename(temporary, &*path));
-                placed.map_err(|error| Failure::io("write", path, error))
+                let placed = writer.finish().and_then(|_| fs::rename(&temporary.0, &path));
+                placed.map_err(|error| Failure::io("write", &path, error))
             }
         }
     }
@@ -102,15 +115,6 @@ impl Write for Output {
         match &mut self.to {
             To::Stdout(writer) => writer.flush().map_err(of_stdout),
             To::File { writer, .. } | To::Special(writer) => writer.flush(),
-        }
-    }
-}
-
-impl Drop for Output {
-    /// What did not get its name is removed; after `finish` there is nothing of that name.
-    fn drop(&mut self) {
-        if let To::File { temporary, .. } = &self.to {
-            let _ = fs::remove_file(temporary);
         }
     }
 }
