@@ -145,6 +145,20 @@ impl Jobs {
     }
 }
 
+/// Whether the jobs of a spec are Google's own, as far as its endpoints and the environment tell. Nobody is
+/// asked.
+pub(crate) fn is_google(spec: &Spec) -> bool {
+    let location = spec.target.location.as_deref().and_then(|location| location.parse::<Location>().ok());
+    let vertex = spec.endpoints.vertex.clone();
+    let endpoints = Endpoints::new(&EndpointSettings { vertex, ..EndpointSettings::default() }, &env::process);
+    match (location, endpoints) {
+        (Some(location), Ok(endpoints)) => {
+            endpoints.base_url(&Service::Vertex(location.clone())) == location.vertex_base_url()
+        }
+        _ => false,
+    }
+}
+
 /// Who answered, for the first line of a report, where it is not known to be the service's model.
 pub(crate) fn answered_by(elsewhere: Option<&str>) -> Option<String> {
     elsewhere.map(|url| format!("the server at {url}, which is not Google's; perhaps no model was asked"))

@@ -33,12 +33,15 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
+        let left = || until.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs();
+        let (begun, planned) = (tokio::time::Instant::now(), left());
         loop {
-            let left = until.duration_since(self.now());
-            if left <= SignedDuration::ZERO {
+            // A wall clock that is set back makes the wait no longer: whichever of the two is over first.
+            let left = left().min(planned.saturating_sub(begun.elapsed()));
+            if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.unsigned_abs().min(LOOK)).await;
+            tokio::time::sleep(left.min(LOOK)).await;
         }
     }
 }

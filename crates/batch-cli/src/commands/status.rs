@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::subject::{ServiceArgs, Subject};
 use crate::{
     args::Format,
-    connect::Connected,
+    connect::{Connected, is_google},
     exit::Exit,
     failure::{Failure, Result},
     render,
@@ -119,7 +119,7 @@ pub(crate) async fn status(args: StatusArgs, terminal: &Terminal) -> Result<Exit
 
 /// What looks at a run or at a job.
 enum Looker {
-    Run { directory: std::path::PathBuf, connected: Option<Connected>, local: bool },
+    Run { directory: std::path::PathBuf, connected: Option<Connected>, local: bool, has_console: bool },
     Job { name: JobName, jobs: crate::connect::Jobs },
 }
 
@@ -130,7 +130,8 @@ impl Looker {
                 // What has ended is known; nobody has to be asked, and no login is needed.
                 let asks = !state.local && matches!(RunStage::of(&state), RunStage::Running | RunStage::Submitting);
                 let connected = if asks { Some(service.connect(&state).await?) } else { None };
-                Self::Run { directory, connected, local: state.local }
+                let has_console = !state.local && is_google(&service.spec_of(&state)?);
+                Self::Run { directory, connected, local: state.local, has_console }
             }
             Subject::Job(name) => {
                 let jobs = service.jobs_beside(&name).await?;
@@ -141,9 +142,7 @@ impl Looker {
 
     fn has_console(&self) -> bool {
         match self {
-            Self::Run { connected, local, .. } => {
-                !local && connected.as_ref().is_none_or(|connected| connected.elsewhere.is_none())
-            }
+            Self::Run { has_console, .. } => *has_console,
             Self::Job { jobs, .. } => jobs.elsewhere().is_none(),
         }
     }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod build;
 mod context;
+mod detach;
 mod eval;
 mod join;
 mod lint;
