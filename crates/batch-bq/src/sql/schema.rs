@@ -31,6 +31,16 @@ fn refused(what: &str) -> SqlError {
         .with_hint("simplify the schema, or download the predictions and join them here")
 }
 
+/// A member of an object: of one that is a member itself, by one longer path.
+fn member(value: &str, name: &str) -> Result<String> {
+    let path = quote::member(name)?;
+    let outer = value.strip_prefix("JSON_QUERY(").and_then(|rest| rest.strip_suffix("')"));
+    Ok(match (outer, path.strip_prefix("'$")) {
+        (Some(outer), Some(rest)) => format!("JSON_QUERY({outer}{rest})"),
+        _ => format!("JSON_QUERY({value}, {path})"),
+    })
+}
+
 fn number(value: &str) -> String {
     format!("SAFE_CAST(JSON_VALUE({value}) AS FLOAT64)")
 }
@@ -101,10 +111,10 @@ impl Check<'_> {
         let mut conditions =
             bounds(node.members.min, node.members.max, &format!("ARRAY_LENGTH(JSON_KEYS({value}, 1))"));
         for name in &node.required {
-            conditions.push(format!("JSON_QUERY({value}, {}) IS NOT NULL", quote::member(name)?));
+            conditions.push(format!("{} IS NOT NULL", member(value, name)?));
         }
         for (name, property) in &node.properties {
-            let member = format!("JSON_QUERY({value}, {})", quote::member(name)?);
+            let member = member(value, name)?;
             if let Some(condition) = self.node(property, &member)? {
                 conditions.push(format!("({member} IS NULL OR {condition})"));
             }
