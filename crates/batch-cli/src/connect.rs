@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use batch_api::VertexJobs;
 use batch_backend::{InputStore, JobService, OutputStore};
+use batch_bq::{BqClient, BqInput, BqOutput};
 use batch_gcs::{GcsClient, GcsInput, GcsOutput};
 use batch_http::{Credentials, EndpointSettings, Endpoints, HttpClient, HttpConfig, RetryPolicy, Service, env};
-use batch_model::{BatchPredictionJob, GcsUri, Location, OutputConfig};
+use batch_model::{BatchPredictionJob, BigQueryUri, GcsUri, Location, OutputConfig};
 use batch_pipeline::{Backends, Destination, EndpointsSpec, Spec};
 
 use crate::failure::{Failure, Result};
@@ -18,8 +19,35 @@ use crate::failure::{Failure, Result};
 pub(crate) struct Target {
     project: String,
     location: Location,
-    input: GcsUri,
-    output: GcsUri,
+    input: Address,
+    output: Address,
+}
+
+/// An address of a spec.
+#[derive(Debug, Clone)]
+enum Address {
+    /// `gs://bucket/folder`.
+    Storage(GcsUri),
+    /// `bq://project.dataset`.
+    BigQuery(BigQueryUri),
+}
+
+impl Address {
+    /// The address `uri`, which the spec has at `what`.
+    fn of(what: &str, uri: &str) -> Result<Self> {
+        let failed = |error| Failure::caused(what.to_owned(), error);
+        match uri.starts_with("bq://") {
+            true => uri.parse().map(Self::BigQuery).map_err(failed),
+            false => uri.parse().map(Self::Storage).map_err(failed),
+        }
+    }
+
+    fn service(&self) -> Service {
+        match self {
+            Self::Storage(_) => Service::Storage,
+            Self::BigQuery(_) => Service::BigQuery,
+        }
+    }
 }
 
 /// Backends, and whose they are.
@@ -45,33 +73,70 @@ impl Target {
             location.ok_or_else(|| missing("location", "set target.location, --location or GOOGLE_CLOUD_LOCATION"))?;
         let location = location.parse().map_err(|error| Failure::caused("[target] location", error))?;
         let input = target.input.as_deref();
-        let input = input
-            .ok_or_else(|| missing("place for request lines", "set target.input to a folder, gs://bucket/folder"))?;
+        let input = input.ok_or_else(|| {
+            missing("place for request lines", "set target.input to gs://bucket/folder or bq://project.dataset")
+        })?;
         let output = target.output.as_deref();
-        let output = output
-            .ok_or_else(|| missing("place for predictions", "set target.output to a folder, gs://bucket/folder"))?;
-        Ok(Self { project, location, input: address("input", input)?, output: address("output", output)? })
+        let output = output.ok_or_else(|| {
+            missing("place for predictions", "set target.output to gs://bucket/folder or bq://project.dataset")
+        })?;
+        let (input, output) = (Address::of("target.input", input)?, Address::of("target.output", output)?);
+        if let Address::BigQuery(uri) = &input
+            && uri.dataset().is_none()
+        {
+            let failure = Failure::new(format!("target.input names no dataset: {uri}"));
+            return Err(failure.with_hint("request lines are staged in a dataset that exists: bq://project.dataset"));
+        }
+        Ok(Self { project, location, input, output })
     }
 
     /// Where the addresses are, and whether jobs in the target's location can use them. Only looks.
     pub(crate) async fn destinations(&self, spec: &Spec) -> Result<Vec<Destination>> {
-        let storage = Reached::new(&self.location, &spec.endpoints, None).await?.storage(&self.location).await?;
+        let reached = Reached::new(&self.location, &spec.endpoints, None, &self.services()).await?;
         let mut destinations = Vec::new();
-        for (role, uri) in [("input", &self.input), ("output", &self.output)] {
-            destinations.push(places::bucket(&storage, role, uri, &self.location).await);
+        for (role, address) in [("input", &self.input), ("output", &self.output)] {
+            destinations.push(match address {
+                Address::Storage(uri) => {
+                    places::bucket(&reached.storage(&self.location).await?, role, uri, &self.location).await
+                }
+                Address::BigQuery(uri) => {
+                    let bigquery = reached.bigquery(&self.project, &self.location).await?;
+                    places::dataset(&bigquery, role, uri, &self.location).await
+                }
+            });
         }
         Ok(destinations)
     }
 
     /// Connects to the services: those of the spec, or the emulator at `local`.
     pub(crate) async fn connect(&self, spec: &Spec, local: Option<&str>) -> Result<Connected> {
-        let reached = Reached::new(&self.location, &spec.endpoints, local).await?;
-        let storage = reached.storage(&self.location).await?;
+        let reached = Reached::new(&self.location, &spec.endpoints, local, &self.services()).await?;
+        let input: Arc<dyn InputStore> = match &self.input {
+            Address::Storage(uri) => Arc::new(GcsInput::new(reached.storage(&self.location).await?, uri.clone())),
+            Address::BigQuery(uri) => {
+                let bigquery = reached.bigquery(&self.project, &self.location).await?;
+                places::check(&bigquery, uri, &self.location).await?;
+                Arc::new(BqInput::new(bigquery, uri.clone())?)
+            }
+        };
+        let output: Arc<dyn OutputStore> = match &self.output {
+            Address::Storage(uri) => Arc::new(GcsOutput::new(reached.storage(&self.location).await?, uri.clone())),
+            Address::BigQuery(uri) => {
+                let bigquery = reached.bigquery(&self.project, &self.location).await?;
+                if uri.dataset().is_some() {
+                    places::check(&bigquery, uri, &self.location).await?;
+                }
+                Arc::new(BqOutput::new(bigquery, uri.clone()))
+            }
+        };
         let Reached { http, elsewhere, .. } = reached;
-        let input: Arc<dyn InputStore> = Arc::new(GcsInput::new(storage.clone(), self.input.clone()));
-        let output: Arc<dyn OutputStore> = Arc::new(GcsOutput::new(storage, self.output.clone()));
         let jobs = Arc::new(VertexJobs::new(http, &self.project, self.location.clone()));
         Ok(Connected { backends: Backends { input, output, jobs }, elsewhere })
+    }
+
+    /// The services in which the addresses are.
+    fn services(&self) -> Vec<Service> {
+        vec![self.input.service(), self.output.service()]
     }
 }
 
@@ -84,9 +149,15 @@ struct Reached {
 }
 
 impl Reached {
-    async fn new(location: &Location, endpoints: &EndpointsSpec, local: Option<&str>) -> Result<Self> {
+    /// Clients for jobs, and for the services `stores`.
+    async fn new(
+        location: &Location,
+        endpoints: &EndpointsSpec,
+        local: Option<&str>,
+        stores: &[Service],
+    ) -> Result<Self> {
         let vertex = Service::Vertex(location.clone());
-        let needed = [Service::Storage, vertex.clone()];
+        let needed: Vec<Service> = stores.iter().cloned().chain([vertex.clone()]).collect();
         let (endpoints, credentials) = match local {
             Some(url) => (Endpoints::all_at(url)?, Credentials::anonymous()),
             None => {
@@ -110,21 +181,27 @@ impl Reached {
     async fn storage(&self, location: &Location) -> Result<GcsClient> {
         Ok(GcsClient::connect(self.http.clone(), self.retry.clone()).await?.for_jobs_in(location))
     }
+
+    /// A client whose load jobs and queries are billed to `project`.
+    async fn bigquery(&self, project: &str, location: &Location) -> Result<BqClient> {
+        Ok(BqClient::connect(self.http.clone(), self.retry.clone(), project).await?.for_jobs_in(location))
+    }
 }
 
 /// The jobs of a project and location, without any run of ours.
 pub(crate) struct Jobs {
     pub(crate) jobs: Arc<dyn JobService>,
     reached: Reached,
+    project: String,
     location: Location,
 }
 
 impl Jobs {
     /// Connects to the jobs of `project` in `location`, at the endpoints that are set.
     pub(crate) async fn connect(project: &str, location: &Location, endpoints: &EndpointsSpec) -> Result<Self> {
-        let reached = Reached::new(location, endpoints, None).await?;
+        let reached = Reached::new(location, endpoints, None, &[Service::Storage]).await?;
         let jobs = Arc::new(VertexJobs::new(reached.http.clone(), project, location.clone()));
-        Ok(Self { jobs, reached, location: location.clone() })
+        Ok(Self { jobs, reached, project: project.to_owned(), location: location.clone() })
     }
 
     /// Where jobs are asked about, if that is not Google's own address.
@@ -136,12 +213,12 @@ impl Jobs {
     pub(crate) async fn output(&self, job: &BatchPredictionJob) -> Result<Arc<dyn OutputStore>> {
         let uri = job.output_config.as_ref().and_then(OutputConfig::uri);
         let uri = uri.ok_or_else(|| Failure::new("the job does not tell where its predictions go"))?;
-        if uri.starts_with("bq://") {
-            let failure = Failure::new(format!("the predictions of the job are in BigQuery: {uri}"));
-            return Err(failure.with_hint("this version fetches predictions from Cloud Storage only"));
-        }
-        let uri = uri.parse().map_err(|error| Failure::caused("the job's output", error))?;
-        Ok(Arc::new(GcsOutput::new(self.reached.storage(&self.location).await?, uri)))
+        Ok(match Address::of("the job's output", uri)? {
+            Address::Storage(uri) => Arc::new(GcsOutput::new(self.reached.storage(&self.location).await?, uri)),
+            Address::BigQuery(uri) => {
+                Arc::new(BqOutput::new(self.reached.bigquery(&self.project, &self.location).await?, uri))
+            }
+        })
     }
 }
 
@@ -162,12 +239,4 @@ pub(crate) fn is_google(spec: &Spec) -> bool {
 /// Who answered, for the first line of a report, where it is not known to be the service's model.
 pub(crate) fn answered_by(elsewhere: Option<&str>) -> Option<String> {
     elsewhere.map(|url| format!("the server at {url}, which is not Google's; perhaps no model was asked"))
-}
-
-fn address(what: &str, uri: &str) -> Result<GcsUri> {
-    if uri.starts_with("bq://") {
-        let failure = Failure::new(format!("target.{what} is in BigQuery, which this version does not serve yet"));
-        return Err(failure.with_hint("use a folder on Cloud Storage: gs://bucket/folder"));
-    }
-    uri.parse().map_err(|error| Failure::caused(format!("target.{what}"), error))
 }

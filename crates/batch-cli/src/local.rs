@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use batch_emulator::{AnswerOptions, ApiKey, Config, Emulator, Faults, JobsConfig, RecordingAbout};
-use batch_model::GcsUri;
+use batch_model::{BigQueryUri, GcsUri};
 use batch_pipeline::Spec;
 
 use crate::failure::{Failure, Result};
@@ -27,17 +27,25 @@ pub(crate) fn fill(spec: &mut Spec) {
     spec.endpoints = batch_pipeline::EndpointsSpec::default();
 }
 
-/// The emulator of a local run: what the spec says of it, and the buckets that the spec names.
+/// The emulator of a local run: what the spec says of it, and the buckets and datasets that the spec names.
 pub(crate) fn config(spec: &Spec, spec_file: &Path) -> Result<Config> {
-    let mut buckets: Vec<String> = Vec::new();
-    for uri in [&spec.target.input, &spec.target.output].into_iter().flatten() {
-        if let Ok(uri) = uri.parse::<GcsUri>() {
+    let (mut buckets, mut datasets) = (Vec::new(), Vec::new());
+    // A dataset cannot be in `global`, where jobs can be.
+    let region = spec.target.location.as_deref().filter(|location| *location != "global").unwrap_or(LOCATION);
+    for text in [&spec.target.input, &spec.target.output].into_iter().flatten() {
+        if let Ok(uri) = text.parse::<GcsUri>() {
             buckets.push(uri.bucket().to_owned());
+        } else if let Ok(uri) = text.parse::<BigQueryUri>()
+            && let Some(dataset) = uri.dataset()
+        {
+            datasets.push(format!("{}.{dataset}={region}", uri.project()));
         }
     }
     buckets.dedup();
+    datasets.dedup();
     Ok(Config {
         buckets,
+        datasets,
         faults: Faults::parse(&spec.local.faults)?,
         seed: spec.local.seed.unwrap_or(0),
         jobs: JobsConfig {

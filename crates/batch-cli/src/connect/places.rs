@@ -31,7 +31,13 @@ pub(super) async fn check(bigquery: &BqClient, uri: &BigQueryUri, job: &Location
 pub(super) async fn dataset(bigquery: &BqClient, role: &str, uri: &BigQueryUri, job: &Location) -> Destination {
     let Some(name) = uri.dataset() else {
         let note = "the service makes a dataset in the project".to_owned();
-        return Destination { role: role.to_owned(), uri: uri.to_string(), location: None, fits: None, note: Some(note) };
+        return Destination {
+            role: role.to_owned(),
+            uri: uri.to_string(),
+            location: None,
+            fits: None,
+            note: Some(note),
+        };
     };
     let (location, fits, note) = match bigquery.dataset(uri).await {
         Ok(Some(dataset)) => match check_location(name, &dataset.location, job) {
@@ -109,6 +115,9 @@ mod tests {
         assert_eq!(fits("us-east1", "us-central1"), Some(false));
         assert_eq!(fits("us", "europe-west4"), Some(false));
         let (_, note) = judge("us-east1", &"us-central1".parse().unwrap());
-        assert_eq!(note.unwrap(), "the bucket is in us-east1 and the jobs are to run in us-central1: keep them together");
+        assert_eq!(
+            note.unwrap(),
+            "the bucket is in us-east1 and the jobs are to run in us-central1: keep them together"
+        );
     }
 }
