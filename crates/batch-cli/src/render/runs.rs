@@ -96,6 +96,12 @@ mod tests {
             entry("runs/c", Some(RunSummary { spec: None, ..run(RunStage::Staging, false) }), None),
             entry("runs/d", None, Some("runs/d/run.json: not the state of a run: EOF")),
         ];
-        insta::assert_snapshot!(text(&entries, "2026-11-21T03:12:00Z".parse().unwrap()), @"");
+        insta::assert_snapshot!(text(&entries, "2026-11-21T03:12:00Z".parse().unwrap()), @r"
+        run     state             records  answered  age         model             spec
+        runs/a  running                10         –  3 h 12 min  gemini-2.5-flash  batch.toml
+        runs/b  finished (local)       10         9  3 h 12 min  gemini-2.5-flash  batch.toml
+        runs/c  staging                 –         –  3 h 12 min  gemini-2.5-flash  of news.csv
+        runs/d  damaged: runs/d/run.json: not the state of a run: EOF
+        ");
     }
 }
