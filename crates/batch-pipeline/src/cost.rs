@@ -1,9 +1,10 @@
 //! What a run will cost, and what it has cost: tokens at the prices of a dated list.
 
+use batch_io::{JoinedRow, Outcome};
 use batch_model::prices::{self, Cost, Price, UsageTotals};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Kind, Ranged, Result, Spec};
+use crate::{Error, Kind, Plan, Ranged, Result, Spec, state::RunState};
 
 /// What a run will cost in USD, as far as the tokens and the prices are known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +97,107 @@ impl MaxCost {
             _ => "take fewer records with --limit, a cheaper model, or a higher --max-cost",
         };
         refused(format!("it may cost {} ({which} estimate), more than the {} allowed", usd(total), usd(self.usd)), hint)
+    }
+}
+
+/// What the answers of a run cost, as `usageMetadata` tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Spending {
+    /// Whether the service bills it: answers of an emulator cost nothing, and what they would cost is told.
+    pub billed: bool,
+    /// The day of the price list; absent where the model's price is not known.
+    pub prices_as_of: Option<String>,
+    /// Predictions that joined and tell their tokens, without those from the cache.
+    pub answers: u64,
+    /// Responses that joined and tell no tokens: what they cost is not in any figure here.
+    pub without_counts: u64,
+    /// The tokens of `answers`.
+    pub usage: UsageTotals,
+    /// The tokens of predictions that do not count, because another attempt's does: paid for as well.
+    pub superseded: UsageTotals,
+    /// The tokens of answers that came from the cache: paid for by an earlier run, and not again.
+    pub cached: UsageTotals,
+    /// What `usage` cost in a batch. A part that is absent is not known.
+    pub cost: Option<Cost>,
+    /// What `superseded` cost.
+    pub superseded_cost: Option<Cost>,
+    /// What `usage` would have cost one request at a time.
+    pub online_cost: Option<Cost>,
+    /// `usage` and `superseded` together; absent where a part is not known.
+    pub total_usd: Option<f64>,
+    /// What was expected before the run, where it was planned.
+    pub estimate: Option<Expected>,
+}
+
+/// What a plan expected of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Expected {
+    /// Tokens of prompts.
+    pub input: Ranged<u64>,
+    /// Tokens of answers.
+    pub output: Ranged<u64>,
+    /// Tokens of thoughts.
+    pub thinking: Ranged<u64>,
+    /// The cost in a batch in USD; absent where it was not known.
+    pub batch_usd: Ranged<Option<f64>>,
+}
+
+/// Tokens, as the rows of a join go by.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    /// The file with answers from the cache.
+    cached_file: Option<String>,
+    answers: u64,
+    without_counts: u64,
+    usage: UsageTotals,
+    cached: UsageTotals,
+}
+
+impl Spent {
+    pub(crate) fn new(cached_file: Option<String>) -> Self {
+        Self { cached_file, ..Self::default() }
+    }
+
+    pub(crate) fn add(&mut self, row: &JoinedRow<'_>) {
+        let Some(found) = row.found() else { return };
+        match row.usage().counts() {
+            Some(counts) if self.cached_file.as_deref() == Some(found.file) => self.cached.add_counts(&counts),
+            Some(counts) => {
+                self.answers += 1;
+                self.usage.add_counts(&counts);
+            }
+            // A request that the service refused is not billed.
+            None if row.outcome() == Outcome::RequestError => {}
+            None => self.without_counts += 1,
+        }
+    }
+}
+
+impl Spending {
+    pub(crate) fn of(spent: &Spent, superseded: &UsageTotals, state: &RunState, plan: Option<&Plan>) -> Self {
+        let price = price_of(&state.spec);
+        let cost = price.map(|price| prices::cost(price, &spent.usage));
+        let superseded_cost = price.map(|price| prices::cost(price, superseded));
+        let total = |cost: Option<Cost>| cost.and_then(|cost| cost.total());
+        Self {
+            billed: !state.local,
+            prices_as_of: price.map(|_| prices::AS_OF.to_owned()),
+            answers: spent.answers,
+            without_counts: spent.without_counts,
+            usage: spent.usage,
+            superseded: *superseded,
+            cached: spent.cached,
+            cost,
+            superseded_cost,
+            online_cost: price.map(|price| prices::online_cost(price, &spent.usage)),
+            total_usd: total(cost).zip(total(superseded_cost)).map(|(cost, superseded)| cost + superseded),
+            estimate: plan.map(|plan| Expected {
+                input: plan.estimate.input,
+                output: plan.estimate.output,
+                thinking: plan.estimate.thinking,
+                batch_usd: plan.cost.as_ref().map(|cost| cost.batch.map(Cost::total)).unwrap_or_default(),
+            }),
+        }
     }
 }
 

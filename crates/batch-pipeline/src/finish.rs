@@ -10,8 +10,9 @@ use batch_eval::Metrics;
 use batch_io::{Join, JoinSummary, JoinedRow, Outcome};
 
 use crate::{
-    Context, Error, Event, Events, Kind, Report, Result, RunDir,
+    Context, Error, Event, Events, Kind, Plan, Report, Result, RunDir, Spending,
     cache::Notes,
+    cost::Spent,
     evaluate::Comparison,
     join::RunJoin,
     report::{Accounting, VERSION, jobs_of},
@@ -23,12 +24,15 @@ const TELL_EVERY: u64 = 10_000;
 
 /// Joins, evaluates and reports; as often as asked.
 pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Option<String>) -> Result<Report> {
-    let work = Work { join: RunJoin::new(run), notes: Notes::of(run), events: context.events.clone() };
+    let cached = run.state().cached.as_ref().and_then(|cached| cached.file.as_ref()).map(|file| file.path.clone());
+    let work = Work { join: RunJoin::new(run), cached, notes: Notes::of(run), events: context.events.clone() };
     let done = tokio::task::spawn_blocking(move || work.write()).await;
     let done = done.map_err(|error| Error::new(Kind::Bug, "join the predictions").with_source(error))??;
 
     let state = run.state();
     let finished = context.clock.now();
+    let plan = Plan::kept_in(run.path());
+    let spending = Spending::of(&done.spent, &done.summary.superseded, state, plan.as_ref());
     let report = Report {
         version: VERSION,
         run: state.id.clone(),
@@ -41,6 +45,7 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
         accounting: Accounting::of(&done.summary),
         cached: state.cached_records(),
         join: done.summary,
+        spending,
         jobs: jobs_of(state),
         evaluation: done.metrics,
         results: done.results,
@@ -60,12 +65,15 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
 /// What is done on a thread of its own.
 struct Work {
     join: RunJoin,
+    /// The file of answers that were paid for before this run.
+    cached: Option<String>,
     notes: Option<Notes>,
     events: Events,
 }
 
 struct Done {
     summary: JoinSummary,
+    spent: Spent,
     metrics: Option<Metrics>,
     results: String,
     mismatches: Option<String>,
@@ -109,12 +117,14 @@ impl Work {
         };
         let mut output = Placed::create(&root.join(results))?;
         let mut compared = Ok(());
+        let mut spent = Spent::new(self.cached.clone());
         let mut notes = self.notes.as_ref().map(|notes| Ok(notes.anew()));
         let mut each = |row: &JoinedRow<'_>| {
             let records = row.record().index() + 1;
             if records.is_multiple_of(TELL_EVERY) {
                 self.events.send(&Event::Joining { records });
             }
+            spent.add(row);
             // What was not asked about is neither right nor wrong.
             if let Some(comparison) = &mut comparison
                 && row.outcome() != Outcome::Skipped
@@ -131,13 +141,14 @@ impl Work {
         let summary = join.run(&mut output.file, &mut each);
         let summary = summary.map_err(|error| Error::new(Kind::Input, "join the predictions").with_source(error))?;
         compared?;
-        Ok((summary, Attempted { comparison, notes, output, results: results.to_owned() }))
+        Ok((summary, Attempted { comparison, spent, notes, output, results: results.to_owned() }))
     }
 }
 
 /// A join whose files have no names yet.
 struct Attempted {
     comparison: Option<Comparison>,
+    spent: Spent,
     notes: Option<Result<Notes>>,
     output: Placed,
     results: String,
@@ -150,7 +161,7 @@ impl Attempted {
             Some(comparison) => (Some(comparison.finish()?), Some("mismatches.csv".to_owned())),
             None => (None, None),
         };
-        Ok(Done { summary, metrics, results: self.results, mismatches })
+        Ok(Done { summary, spent: self.spent, metrics, results: self.results, mismatches })
     }
 }
 

@@ -9,7 +9,8 @@ use batch_io::{AnswerFormat, Join, JoinSummary, Outcome, PredictionFile, Request
 use serde_json::value::RawValue;
 
 use crate::{
-    Error, Kind, RequestSpec, Result, RunDir, Selected, Spec, finish::Placed, key_spec, request_spec, stage::open_table,
+    Error, Kind, RequestSpec, Result, RunDir, Selected, Spec, cost::price_of, finish::Placed, key_spec, request_spec,
+    stage::open_table,
 };
 
 /// The join of a spec's table with prediction files: keys, label, answer format and columns as the
@@ -29,6 +30,7 @@ pub fn join_of(spec: &Spec, input: &Path, predictions: Vec<PredictionFile>) -> R
     if spec.results.format.as_deref() == Some("jsonl") {
         join = join.output(TableFormat::Jsonl);
     }
+    join = join.price(price_of(spec));
     let prefix = |prefix: &Option<String>| prefix.clone().unwrap_or_default();
     Ok(join.column_prefix(prefix(&spec.results.column_prefix)).field_prefix(prefix(&spec.results.field_prefix)))
 }

@@ -92,7 +92,7 @@ pub use backends::{Backends, Context};
 pub use cache::{CACHE, CacheSummary, CacheUse, cache_summary, clear_cache};
 pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};
 pub use clock::{Clock, system};
-pub use cost::{CostBound, CostEstimate, MaxCost, price_of, usd};
+pub use cost::{CostBound, CostEstimate, Expected, MaxCost, Spending, price_of, usd};
 pub use cut::CutShard;
 pub use detach::{Collected, collect, find_input, submit, wait};
 pub use error::{Error, Kind, Place, Result};
@@ -111,8 +111,8 @@ pub use run::run;
 pub use run_dir::{RUNS, RunDir, RunDirOptions, read_run};
 pub use selection::{Selected, Selection};
 pub use spec::{
-    CacheSpec, EndpointsSpec, EvaluateSpec, FileSpec, InputSpec, LimitsSpec, LocalSpec, Override, Overrides, RequestSpec,
-    ResultsSpec, SAMPLE, Spec, TargetSpec, TurnSpec,
+    CacheSpec, EndpointsSpec, EvaluateSpec, FileSpec, InputSpec, LimitsSpec, LocalSpec, Override, Overrides,
+    RequestSpec, ResultsSpec, SAMPLE, Spec, TargetSpec, TurnSpec,
 };
 pub use stage::{key_spec, open_table};
 pub use status::{JobStatus, RunStage, RunStatus, ShardStatus, Times, Warning, Window, WindowKind, job_status, status};

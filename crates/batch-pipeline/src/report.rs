@@ -6,7 +6,10 @@ use batch_model::{CompletionStats, JobName, JobState, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Attempt, RunState};
+use crate::{
+    Spending,
+    state::{Attempt, RunState},
+};
 
 /// The version of `report.json` that this crate writes.
 pub(crate) const VERSION: u32 = 1;
@@ -36,6 +39,8 @@ pub struct Report {
     pub cached: u64,
     /// How predictions found their records, what they cost in tokens, what was odd.
     pub join: JoinSummary,
+    /// What the answers cost.
+    pub spending: Spending,
     /// The jobs.
     pub jobs: Vec<JobReport>,
     /// The answers against the expected column, where the spec names one.

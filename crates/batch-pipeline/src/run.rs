@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batch_io::RESULT_COLUMNS;
+use batch_io::{COST_COLUMN, RESULT_COLUMNS};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
@@ -63,8 +63,8 @@ fn check(state: &RunState) -> Result<()> {
         return Err(Error::new(Kind::Input, message).with_hint(there()));
     }
     let prefix = spec.results.column_prefix.as_deref().unwrap_or_default();
-    let clash =
-        RESULT_COLUMNS.iter().map(|name| format!("{prefix}{name}")).find(|name| columns.position(name).is_some());
+    let ours = RESULT_COLUMNS.iter().chain([&COST_COLUMN]);
+    let clash = ours.map(|name| format!("{prefix}{name}")).find(|name| columns.position(name).is_some());
     if let Some(name) = clash {
         let message = format!("{} has a column {name:?}, and so would the results", table.name());
         let hint =

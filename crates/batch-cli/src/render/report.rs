@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use batch_pipeline::Report;
 
-use super::{evaluation, join};
+use super::{evaluation, join, spending};
 use crate::{progress::count, terminal::Terminal};
 
 pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
@@ -20,6 +20,7 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
     }
     out.push('\n');
     join::accounting(&mut out, &report.join);
+    spending::balance(&mut out, &report.accounting);
     if 0 < report.cached {
         let _ = writeln!(out, "{} answered before this run, from the cache", count(report.cached, "record"));
     }
@@ -29,6 +30,7 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
         let name = job.job.as_ref().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(out, "job {name} ended as {}: {}", job.state, error.trim());
     }
+    spending::text(&mut out, &report.spending);
     if let Some(metrics) = &report.evaluation {
         let _ = write!(out, "\n{}", evaluation::text(metrics));
     }

@@ -24,10 +24,10 @@ async fn from_table_to_report() {
     ");
     let read = |name: &str| std::fs::read_to_string(run.path().join(name)).unwrap();
     assert_snapshot!(read("results.csv"), @r"
-    text,expected,outcome,answer,detail,finish_reason,prompt_tokens,candidates_tokens,thoughts_tokens,total_tokens
-    b,B,answered,B,,STOP,1,1,,2
-    a,A,answered,A,,STOP,1,1,,2
-    b,X,answered,B,,STOP,1,1,,2
+    text,expected,outcome,answer,detail,finish_reason,prompt_tokens,candidates_tokens,thoughts_tokens,total_tokens,cost_usd
+    b,B,answered,B,,STOP,1,1,,2,0.0000014
+    a,A,answered,A,,STOP,1,1,,2,0.0000014
+    b,X,answered,B,,STOP,1,1,,2,0.0000014
     ");
     assert_snapshot!(read("mismatches.csv"), @r"
     text,expected,key,outcome,answer,detail
