@@ -60,7 +60,7 @@
 //! | `JSON_TYPE` of a string, of a number | `string`, `number` | the same | `varchar`, `bigint`, `ubigint`, `double` |
 //! | `TO_JSON_STRING(JSON_QUERY(…))` | JSON | JSON | JSON in a string |
 //! | `\x01` in a literal | a control character | the same | four characters |
-//! | `'\\\\u0041'` (avoided by raw literals) | `\\u0041` | `A` | `\\u0041` |
+//! | `'\\u0041'` (avoided by raw literals) | `\u0041` | `A` | `\u0041` |
 //! | `JSON_QUERY_ARRAY` of no array (avoided by a condition) | null | an error | an error |
 //! | `JSON_QUERY` of a `JSON_QUERY` beside `IN` (avoided by one path) | a value | the same | an error |
 //! | `PARSE_JSON` of `[1,]`, `NaN` | an error | a value | a value |
