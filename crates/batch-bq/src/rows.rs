@@ -42,6 +42,8 @@ pub struct Rows {
     total: Option<u64>,
     /// How many rows to ask for next.
     ask: u64,
+    /// The page that was asked for last.
+    token: Option<String>,
 }
 
 /// The page that comes next.
@@ -88,7 +90,7 @@ impl Rows {
     ) -> Self {
         let of = Arc::new(of);
         let next = Next::Coming(fetch(client.api(), &of, FIRST, None));
-        Self { client, of, fields, texts, table, next, taken: 0, total: None, ask: FIRST }
+        Self { client, of, fields, texts, table, next, taken: 0, total: None, ask: FIRST, token: None }
     }
 
     /// The columns. Those of a query are known once its first page is there.
@@ -148,11 +150,15 @@ impl Rows {
         if let Some(token) = page.page_token.filter(|token| !token.is_empty()) {
             if rows == 0 && self.taken != 0 && Some(self.taken) == self.total {
                 // The page after the last, as some servers have it.
+            } else if self.token.as_ref() == Some(&token) {
+                let why = format!("the page {token:?} says that it is followed by itself");
+                return Err(self.about(Kind::BadReply).with_source(why));
             } else {
                 // By the length of the rows that came, and never by leaps: the next may be longer.
                 let fitting = PAGE.saturating_mul(rows.max(1)) / (body.len() as u64).max(1);
                 self.ask = fitting.clamp(1, self.ask.saturating_mul(4)).min(MOST);
                 self.next = Next::Coming(fetch(self.client.api(), &self.of, self.ask, Some(&token)));
+                self.token = Some(token);
             }
         }
         let mut lines = Vec::with_capacity(body.len());
