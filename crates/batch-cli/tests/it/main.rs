@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod bad_input;
+mod bigquery;
 mod build;
 mod context;
 mod detach;
