@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use batch_emulator::{Answer, JobsConfig};
+use batch_emulator::{Answer, JobsConfig, RecordingAbout, condense};
 use serde_json::{Value, json};
 
 use super::{Service, answer, line, parse, row_error, with_key};
@@ -255,7 +255,9 @@ async fn a_recording_answers_what_it_heard() {
     assert_eq!(row_error(with_key(&lines, "bad")), "m");
     let unknown = with_key(&lines, "unknown");
     assert!(unknown["status"].as_str().unwrap().starts_with("Not Found: "));
-    assert!(row_error(unknown).contains("has no prediction for this request"));
+    let told = row_error(unknown);
+    assert!(told.starts_with("The recording recorded.jsonl has no answer to this request"), "{told}");
+    assert!(told.contains("`schema`"), "{told}");
 
     fs::write(&file, "{\"request\":{}}\n").unwrap();
     let started = batch_emulator::Emulator::start(batch_emulator::Config {
@@ -266,4 +268,42 @@ async fn a_recording_answers_what_it_heard() {
     let error = started.unwrap_err();
     assert_eq!(error.kind(), batch_emulator::ErrorKind::Config);
     assert!(error.to_string().starts_with("line 1 of "), "{error}");
+}
+
+#[tokio::test]
+async fn a_condensed_recording_says_who_answered_and_answers_the_same() {
+    let predictions = concat!(
+        r#"{"request":{"contents":[{"parts":[{"text":"y"}]}]},"status":"Too Many Requests: {}","response":{}}"#,
+        "\n",
+        r#"{"request":{"labels":{"a":"b"},"contents":[{"parts":[{"text":"x"}],"role":"user"}]},"status":"","response":{ "candidates":[{"content":{"parts":[{"text":"first"}]}}]}}"#,
+        "\n\n",
+        r#"{"request":{"contents":{"role":"user","parts":{"text":"x"}}},"response":{"candidates":[{"content":{"parts":[{"text":"second"}]}}]}}"#,
+    );
+    let mut about = RecordingAbout::new("Tiny (Q4)", "2026-11-21");
+    about.server = Some("llama.cpp".to_owned());
+    let mut condensed = Vec::new();
+    assert_eq!(condense(&about, predictions.as_bytes(), &mut condensed).unwrap(), 1);
+    assert_eq!(
+        String::from_utf8(condensed.clone()).unwrap(),
+        concat!(
+            r#"{"recording":{"version":1,"model":"Tiny (Q4)","date":"2026-11-21","server":"llama.cpp"}}"#,
+            "\n",
+            r#"{"request_hash":"99239874b1a4b6446f2a9b31d0921865","response":{"candidates":[{"content":{"parts":[{"text":"first"}]}}]}}"#,
+            "\n",
+        )
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("recording.jsonl");
+    fs::write(&file, &condensed).unwrap();
+    assert_eq!(RecordingAbout::read(&file).unwrap(), Some(about.clone()));
+    let service = Service::start(JobsConfig { answer: Answer::Replay(file), ..JobsConfig::default() }).await;
+    let (_, lines) = service.run(&[line("k", "x")]).await;
+    assert_eq!(answer(&parse(&lines[0])), "first");
+
+    // A recording can be condensed again, and nothing else can.
+    let mut again = Vec::new();
+    condense(&about, &condensed[..], &mut again).unwrap();
+    assert_eq!(again, condensed);
+    let error = condense(&about, &b"\n{}\n"[..], Vec::new()).unwrap_err();
+    assert_eq!(error.to_string(), "line 2: it has no `request`");
 }

@@ -9,6 +9,7 @@ mod import;
 mod life;
 mod lines;
 mod list;
+mod model_servers;
 mod rows;
 
 use std::path::Path;
