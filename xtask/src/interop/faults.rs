@@ -1,6 +1,7 @@
-//! The known faults of other people's servers: one table, so that nobody mistakes them for ours.
+//! The known faults of servers: one table, so that nobody mistakes those of others for ours. What our
+//! emulator leaves out on purpose is in it too.
 
-use super::server::Server::{self, BqEmulator, FakeGcs, GcpStorage};
+use super::server::Server::{self, BqEmulator, Emulator, FakeGcs, GcpStorage};
 
 /// What a server does otherwise than the service.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,31 @@ const fn fault(
 /// All that we know. A thread is named where we found one; nobody told the maintainers of the rest, or
 /// we did not find where.
 pub(crate) const FAULTS: &[Fault] = &[
+    fault(
+        Emulator,
+        &[
+            "query: rows of a table",
+            "query: into JSON",
+            "query: as a job with labels and a destination",
+            "query: wrong SQL is told",
+        ],
+        "Ours: it runs no SQL, and says so with 501. Servers with a query engine are for that.",
+        None,
+    ),
+    fault(
+        Emulator,
+        &[
+            "bq: make a dataset",
+            "bq: load a file",
+            "bq: show the table",
+            "bq: head",
+            "bq: list jobs",
+            "bq: query",
+            "bq: remove the dataset with all in it",
+        ],
+        "Ours: it has no discovery document, which `bq` asks for first.",
+        None,
+    ),
     fault(
         FakeGcs,
         &["multipart: a wrong checksum is refused"],

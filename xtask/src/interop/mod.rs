@@ -41,7 +41,7 @@ cargo xtask interop [--only NAME]… [--skip NAME]… [--ci] [--list] [--faults]
   --skip NAME   not these
   --ci          what CI runs; a row that cannot run is a failure
   --list        what there is
-  --faults      the known faults of servers, as the table of docs/reference/servers.md
+  --faults      the known faults of servers, as the table of docs/reference/wire.md
   --record DIR  keep every exchange in a file
   --emulator F  use this program as batch-cli, instead of building it";
 
