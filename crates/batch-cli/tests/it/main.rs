@@ -10,5 +10,6 @@ mod eval;
 mod join;
 mod lint;
 mod refusals;
+mod retry;
 mod run;
 mod servers;

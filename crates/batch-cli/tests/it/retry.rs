@@ -1,0 +1,72 @@
+//! `batch-cli retry`, `batch-cli cache`, and runs of a part of a table.
+
+use serde_json::Value;
+
+use crate::context::{Context, Ran, fixture};
+
+const QUICK: [&str; 6] = ["--set", "poll.first=0.05", "--set", "poll.steady=0.1", "--progress", "plain"];
+
+fn run(context: &Context, more: &[&str]) -> Ran {
+    let spec = fixture("packages/batch.toml").display().to_string();
+    context.run(&[&["run", &spec, "--local"], &QUICK[..], more].concat())
+}
+
+fn accounting(context: &Context, directory: &str) -> Value {
+    let report: Value = serde_json::from_str(&context.read(&format!("{directory}/report.json"))).expect("a report");
+    report["accounting"].clone()
+}
+
+#[test]
+fn what_failed_is_asked_again_until_nothing_is_left() {
+    let context = Context::new();
+    let faults = ["--run-dir", "run", "--sample", "60", "--fault", "fail-row=4", "--fault", "drop-row=2"];
+    run(&context, &faults).expect(1);
+    let before = accounting(&context, "run");
+    assert_eq!(before["answered"], 54, "{before}");
+    assert_eq!((&before["request_error"], &before["missing"]), (&4.into(), &2.into()));
+    assert_eq!(before["skipped"], before["records"].as_u64().unwrap() - 60);
+
+    // Two of them are in no output: the service could not resume them.
+    let refused = context.run(&["retry", "run", "--native"]).expect(2);
+    assert!(refused.stderr.contains("the service cannot resume: 2 missing ("), "{}", refused.stderr);
+    let retried = context.run(&["retry", "run", "--native", "--only", "request_error"]).expect(1);
+    assert!(retried.stderr.contains("retry 1: 4 records, by the service's own resume"), "{}", retried.stderr);
+    context.run(&["retry", "run"]).expect(0);
+    assert_eq!(accounting(&context, "run")["answered"], 60);
+    let done = context.run(&["retry", "run"]).expect(0);
+    assert!(done.stderr.contains("every record has its answer; nothing is asked again"), "{}", done.stderr);
+    assert_eq!(context.list("run/retries"), ["1.csv", "2.csv"]);
+}
+
+#[test]
+fn a_larger_part_of_a_table_asks_only_about_what_is_new() {
+    let context = Context::new();
+    let part = |directory: &str, limit: &str, more: &[&str]| {
+        let args = ["--run-dir", directory, "--limit", limit, "--set", "cache.enabled=true"];
+        run(&context, &[&args[..], more].concat()).expect(0)
+    };
+    part("first", "20", &[]);
+    let second = part("second", "30", &[]);
+    assert!(second.stderr.contains("20 records answered before, from the cache"), "{}", second.stderr);
+    assert!(second.stderr.contains("staged 10 records"), "{}", second.stderr);
+    let shown: Value = serde_json::from_str(&context.run(&["cache", "--format", "json"]).expect(0).stdout).unwrap();
+    assert_eq!((&shown["runs"], &shown["answers"]), (&2.into(), &30.into()));
+    assert!(part("third", "30", &["--no-cache"]).stderr.contains("staged 30 records"));
+    assert_eq!(
+        context.run(&["cache", "clear"]).expect(0).stdout,
+        ".batch/cache: 2 indexes removed; predictions stay with their runs\n"
+    );
+    assert!(part("fourth", "30", &[]).stderr.contains("staged 30 records"));
+    assert_eq!(context.read("second/results.csv"), context.read("fourth/results.csv"));
+    // A local run has no need of it, unless it is told to.
+    run(&context, &["--run-dir", "fifth", "--limit", "30"]).expect(0);
+    assert_eq!(accounting(&context, "fifth")["answered"], 30);
+}
+
+#[test]
+fn a_part_is_one_or_the_other_and_not_nothing() {
+    let context = Context::new();
+    for wrong in [&["--limit", "1", "--sample", "1"][..], &["--sample", "0"]] {
+        assert_eq!(run(&context, wrong).code, Some(2));
+    }
+}
