@@ -82,8 +82,11 @@ pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> 
     let url = emulator.as_ref().map(|emulator| emulator.url());
     let Connected { backends, elsewhere } = target.connect(&spec, url).await?;
     let session = Session::start(args.progress, terminal, elsewhere.is_none());
-    let answered_by =
-        if emulator.is_some() { Some(local::answered_by(&spec, &spec_file)) } else { answered_by(elsewhere.as_deref()) };
+    let answered_by = if emulator.is_some() {
+        Some(local::answered_by(&spec, &spec_file))
+    } else {
+        answered_by(elsewhere.as_deref())
+    };
     let outcome = batch_pipeline::retry(&mut run, &backends, &session.context, answered_by, &options).await;
     session.finish();
     if let Some(emulator) = emulator {
@@ -126,9 +129,10 @@ fn outcomes(names: &[String]) -> Result<Vec<Outcome>> {
 fn settings(set: &[String]) -> Result<Overrides> {
     let mut overrides = Overrides::default();
     for setting in set {
-        let (path, value) = setting.split_once('=').filter(|(path, _)| !path.is_empty()).ok_or_else(|| {
-            Failure::new(format!("--set {setting:?} is not PATH=VALUE"))
-        })?;
+        let (path, value) = setting
+            .split_once('=')
+            .filter(|(path, _)| !path.is_empty())
+            .ok_or_else(|| Failure::new(format!("--set {setting:?} is not PATH=VALUE")))?;
         let is_template = matches!(path.trim_start_matches("request."), "prompt" | "system");
         let text = match value.strip_prefix('@').filter(|_| is_template) {
             Some(rest) if rest.starts_with('@') => rest.to_owned(),
