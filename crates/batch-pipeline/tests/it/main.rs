@@ -3,8 +3,8 @@
 
 mod away;
 mod cache;
-mod kills;
 mod detach;
+mod kills;
 mod plan;
 mod retry;
 mod run;
