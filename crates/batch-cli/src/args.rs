@@ -409,6 +409,10 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Vec<String>,
 
+    /// A BigQuery dataset to make at the start, `[PROJECT.]NAME[=LOCATION]`; may be repeated.
+    #[arg(long, value_name = "NAME[=LOCATION]")]
+    pub(crate) dataset: Vec<String>,
+
     /// What answers: schema, replay:FILE, or a model server: openai:URL[#MODEL], gemini:URL[#MODEL].
     #[arg(long, default_value = "schema", value_name = "WHAT")]
     pub(crate) answer: String,
@@ -420,6 +424,10 @@ pub(crate) struct EmulatorArgs {
     /// A fault, by name and count; may be repeated.
     #[arg(long, value_name = "NAME=COUNT")]
     pub(crate) fault: Vec<String>,
+
+    /// In a thousand times, how often each fault that passes by itself happens at random, by the seed.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1000), value_name = "PER_MILLE")]
+    pub(crate) chaos: u16,
 
     /// The seed of ids, of the order of predictions and of what `schema` answers.
     #[arg(long, default_value_t = 0)]

@@ -1,8 +1,9 @@
 //! What shall go wrong, by name and count.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::random::Random;
 use crate::{Error, ErrorKind};
 
 /// One thing that can be made to go wrong.
@@ -13,40 +14,49 @@ pub struct Fault {
     pub name: &'static str,
     /// What happens, and what is counted.
     pub what: &'static str,
+    /// Whether [`Faults::random`] lets it happen: what may befall anybody and passes by
+    /// itself. Refused logins, wrong bits and jobs that wait for three days do not.
+    pub random: bool,
 }
 
 const fn fault(name: &'static str, what: &'static str) -> Fault {
-    Fault { name, what }
+    Fault { name, what, random: false }
+}
+
+const fn passing(name: &'static str, what: &'static str) -> Fault {
+    Fault { name, what, random: true }
 }
 
 /// Every fault there is.
 pub const FAULTS: &[Fault] = &[
+    passing("reset", "the connections of the next requests drop before anything is done"),
+    passing("lost-response", "the next requests are answered, but the connection drops before the reply"),
     fault("storage-401", "the next storage requests are refused as not logged in"),
     fault("storage-403", "the next storage requests lack a permission"),
-    fault("storage-429", "the next storage requests come too fast; the reply has `Retry-After: 1`"),
-    fault("storage-503", "the next storage requests find the service unavailable"),
-    fault("cut-upload", "the connection drops in the middle of the next uploads"),
-    fault("cut-download", "the connection drops in the middle of the next downloads"),
+    passing("storage-429", "the next storage requests come too fast; the reply has `Retry-After: 1`"),
+    passing("storage-503", "the next storage requests find the service unavailable"),
+    passing("cut-upload", "the connection drops in the middle of the next uploads"),
+    passing("cut-download", "the connection drops in the middle of the next downloads"),
     fault("corrupt-download", "one bit of the next downloads is wrong"),
-    fault(
+    passing(
         "lost-upload-response",
         "the next finished uploads and BigQuery jobs are kept, but the connection drops before the reply",
     ),
     fault("bigquery-401", "the next BigQuery requests are refused as not logged in"),
     fault("bigquery-403", "the next BigQuery requests lack a permission"),
-    fault("bigquery-429", "the next BigQuery requests come too fast; the reply has `Retry-After: 1`"),
-    fault("bigquery-503", "the next BigQuery requests find the service unavailable"),
-    fault("lost-insert", "the next streaming inserts are kept, but the connection drops before the reply"),
-    fault("load-failed", "the next BigQuery jobs fail inside the service: `backendError`"),
-    fault("create-429", "the next job creations find the quota exhausted; the reply has `Retry-After: 1`"),
-    fault("create-500", "the next job creations fail inside the service"),
-    fault("lost-create", "the next job creations are accepted, but the connection drops before the reply"),
+    passing("bigquery-429", "the next BigQuery requests come too fast; the reply has `Retry-After: 1`"),
+    passing("bigquery-503", "the next BigQuery requests find the service unavailable"),
+    passing("lost-insert", "the next streaming inserts are kept, but the connection drops before the reply"),
+    passing("load-failed", "the next BigQuery jobs fail inside the service: `backendError`"),
+    passing("create-429", "the next job creations find the quota exhausted; the reply has `Retry-After: 1`"),
+    passing("create-500", "the next job creations fail inside the service"),
+    passing("lost-create", "the next job creations are accepted, but the connection drops before the reply"),
     fault("poll-401", "the next job reads are refused as not logged in"),
-    fault("poll-503", "the next job reads find the service unavailable"),
+    passing("poll-503", "the next job reads find the service unavailable"),
     fault("unknown-state", "the next job reads show a state of a name that no client knows"),
-    fault("drop-row", "the next request lines get no prediction line"),
-    fault("duplicate-row", "the next request lines get two prediction lines"),
-    fault("fail-row", "the next request lines fail with 429 or 500 in `status`"),
+    passing("drop-row", "the next request lines get no prediction line"),
+    passing("duplicate-row", "the next request lines get two prediction lines"),
+    passing("fail-row", "the next request lines fail with 429 or 500 in `status`"),
     fault("block-row", "the next prompts are blocked: `promptFeedback`, no candidates"),
     fault("no-candidates-row", "the next responses have no candidates and say not why"),
     fault("truncate-row", "the next candidates end at MAX_TOKENS without any part"),
@@ -54,11 +64,11 @@ pub const FAULTS: &[Fault] = &[
     fault("cut-output", "the next predictions files end in the middle of their last line"),
     fault("split-output", "the next jobs write their predictions as three files"),
     fault("job-stuck", "the next jobs stay in the queue until they expire"),
-    fault("job-failed", "the next jobs fail as a whole: code 13, INTERNAL"),
-    fault("job-expired", "the next jobs expire half-way, with the predictions that are ready"),
+    passing("job-failed", "the next jobs fail as a whole: code 13, INTERNAL"),
+    passing("job-expired", "the next jobs expire half-way, with the predictions that are ready"),
 ];
 
-/// How often each fault is still to happen. Clones share the counts.
+/// How often each fault is still to happen, or how likely. Clones share the counts.
 ///
 /// ```
 /// use batch_emulator::Faults;
@@ -71,9 +81,71 @@ pub const FAULTS: &[Fault] = &[
 /// # Ok::<(), batch_emulator::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    counts: BTreeMap<&'static str, u64>,
+    chaos: Option<Chaos>,
+}
+
+/// Faults at random.
+#[derive(Debug)]
+struct Chaos {
+    random: Random,
+    per_mille: u16,
+}
+
+impl State {
+    /// Counts a fault down, or draws whether it happens.
+    fn take(&mut self, name: &str) -> bool {
+        if let Some(count) = self.counts.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(name);
+            }
+            return true;
+        }
+        let passing = || FAULTS.iter().any(|fault| fault.name == name && fault.random);
+        self.chaos
+            .as_ref()
+            .is_some_and(|chaos| passing() && chaos.random.next_u64() % 1000 < u64::from(chaos.per_mille))
+    }
+}
 
 impl Faults {
+    /// Lets every fault that passes by itself ([`Fault::random`]) happen with this
+    /// probability, in thousandths, each time that it could: at every request, row or job.
+    /// Counted faults can be set besides.
+    ///
+    /// The draws come from `seed`: a client that sends the same requests one after the
+    /// other meets the same faults. Those of rows and jobs are drawn when a job is made or
+    /// begins, and kept with it.
+    ///
+    /// ```
+    /// use batch_emulator::Faults;
+    ///
+    /// let faults = Faults::random(7, 100);
+    /// let met = (0..1000).filter(|_| faults.take("poll-503")).count();
+    /// assert!((50..200).contains(&met));
+    /// assert!(!faults.take("job-stuck"));
+    /// ```
+    pub fn random(seed: u64, per_mille: u16) -> Faults {
+        let faults = Faults::default();
+        faults.set_random(seed, per_mille);
+        faults
+    }
+
+    /// Begins with random faults on these, as [`Faults::random`] does; 0 thousandths end
+    /// them.
+    pub fn set_random(&self, seed: u64, per_mille: u16) {
+        self.state().chaos = (per_mille > 0).then(|| Chaos { random: Random::new(seed), per_mille });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads `name` (once) and `name=COUNT`; a name that comes twice adds up.
     ///
     /// # Errors
@@ -113,11 +185,11 @@ impl Faults {
             return Err(Error::new(ErrorKind::Config, format!("there is no fault {name:?}"))
                 .with_hint(format!("the faults are {}", names.join(", "))));
         };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if count == 0 {
-            counts.remove(fault.name);
+            state.counts.remove(fault.name);
         } else {
-            counts.insert(fault.name, count);
+            state.counts.insert(fault.name, count);
         }
         Ok(())
     }
@@ -125,20 +197,18 @@ impl Faults {
     /// Whether `name` is to happen now; counts it down.
     pub fn take(&self, name: &str) -> bool {
         debug_assert!(FAULTS.iter().any(|fault| fault.name == name), "{name} is missing in FAULTS");
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = counts.get_mut(name) else {
-            return false;
-        };
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(name);
-        }
-        true
+        self.state().take(name)
+    }
+
+    /// How many of `most` things `name` is to happen to; counts it down.
+    pub(crate) fn take_of(&self, name: &str, most: usize) -> usize {
+        let mut state = self.state();
+        (0..most).filter(|_| state.take(name)).count()
     }
 
     /// The faults that are still to happen, and how often.
     pub fn remaining(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().counts.clone()
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -155,6 +225,22 @@ mod tests {
         let error = Faults::parse(["pol-503"]).unwrap_err();
         assert_eq!(error.to_string(), "there is no fault \"pol-503\"");
         assert!(error.hint().unwrap().contains("poll-503"));
+    }
+
+    #[test]
+    fn random_faults_are_the_same_for_the_same_seed() {
+        let draws = |seed| {
+            let faults = Faults::random(seed, 300);
+            faults.set("drop-row", 1).unwrap();
+            (0..100).map(|_| faults.take("drop-row")).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(1), draws(1));
+        assert_ne!(draws(1), draws(2));
+        assert!(draws(3)[0], "what is counted comes first");
+        let faults = Faults::random(1, 300);
+        assert!((0..1000).all(|_| !faults.take("storage-401")));
+        faults.set_random(1, 0);
+        assert!((0..1000).all(|_| !faults.take("drop-row")));
     }
 
     #[test]

@@ -202,11 +202,16 @@ async fn observe(
     let path = request.uri().path();
     let own = path.starts_with("/emulator/");
     let mut entry = (!own).then(|| Entry::new(log, &request));
-    let response = if own || path == "/token" || logged_in(&context, &request) {
-        next.run(request).await
-    } else {
-        unauthenticated(path)
-    };
+    let token = path == "/token";
+    if !own && !token && context.faults.take("reset") {
+        connection.cut();
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let response =
+        if own || token || logged_in(&context, &request) { next.run(request).await } else { unauthenticated(path) };
+    if !own && !token && context.faults.take("lost-response") {
+        connection.cut();
+    }
     if let Some(entry) = &mut entry
         && !connection.is_cut()
     {

@@ -1,4 +1,4 @@
-//! `batch-cli emulator`: Cloud Storage and Vertex AI batch jobs on this machine.
+//! `batch-cli emulator`: Cloud Storage, BigQuery and Vertex AI batch jobs on this machine.
 
 use std::net::SocketAddr;
 
@@ -14,13 +14,16 @@ use crate::{
 };
 
 pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<Exit> {
+    let faults = Faults::parse(&args.fault)?;
+    faults.set_random(args.seed, args.chaos);
     let config = Config {
         addr: SocketAddr::new(args.host, args.port),
         allow_remote: args.allow_remote,
         external_url: args.external_url,
         data: args.data,
         buckets: args.bucket,
-        faults: Faults::parse(&args.fault)?,
+        datasets: args.dataset,
+        faults,
         seed: args.seed,
         jobs: JobsConfig {
             answer: args.answer.parse()?,
@@ -33,7 +36,10 @@ pub(crate) async fn emulator(args: EmulatorArgs, terminal: &Terminal) -> Result<
     // One line, for programs: it is there once requests are answered.
     let line = json!({ "listening": emulator.url() }).to_string() + "\n";
     terminal.write(line.as_bytes()).map_err(|error| Failure::caused("say where it listens", error))?;
-    terminal.say(&format!("serving Cloud Storage and Vertex AI batch jobs at {}; Ctrl-C ends it", emulator.url()));
+    terminal.say(&format!(
+        "serving Cloud Storage, BigQuery and Vertex AI batch jobs at {0}; Ctrl-C ends it\nfor other programs: STORAGE_EMULATOR_HOST={0} BIGQUERY_EMULATOR_HOST={0} GOOGLE_VERTEX_BASE_URL={0}",
+        emulator.url()
+    ));
     tokio::signal::ctrl_c().await.map_err(|error| Failure::caused("wait for Ctrl-C", error))?;
     emulator.shutdown().await;
     Ok(Exit::Done)

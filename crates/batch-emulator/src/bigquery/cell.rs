@@ -245,9 +245,9 @@ fn write_one(field: &Field, value: &RawValue, reading: Reading, path: &str, out:
         }
         Some(b'"') => {
             let inner = unquoted(text);
-            write_scalar(field, &inner, out).map_err(|what| misfit(what))
+            write_scalar(field, &inner, out).map_err(misfit)
         }
-        _ => write_scalar(field, text, out).map_err(|what| misfit(what)),
+        _ => write_scalar(field, text, out).map_err(misfit),
     }
 }
 

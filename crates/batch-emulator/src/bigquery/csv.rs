@@ -93,7 +93,7 @@ pub(super) fn load(
         let position = record.position().map_or(0, csv::Position::byte);
         match write_record(&record, dialect, schema, reading, position, &mut cells) {
             Ok(()) => rows.push(&cells).map_err(Problem::from)?,
-            Err(problem) => tally.bad(source, "CSV", problem)?,
+            Err(problem) => tally.bad(source, "CSV", &problem)?,
         }
     }
 }

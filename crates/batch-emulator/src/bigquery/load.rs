@@ -59,7 +59,7 @@ pub(super) struct Source {
 }
 
 enum Body {
-    Object(Objects, ObjectMeta),
+    Object(Objects, Box<ObjectMeta>),
     Upload(SpooledBody),
 }
 
@@ -269,7 +269,11 @@ impl Load {
                 any = true;
                 let uri = format!("gs://{}/{}", meta.bucket, meta.name);
                 if seen.insert(uri.clone()) {
-                    sources.push(Source { uri: Some(uri), size: meta.size, body: Body::Object(objects.clone(), meta) });
+                    sources.push(Source {
+                        uri: Some(uri),
+                        size: meta.size,
+                        body: Body::Object(objects.clone(), Box::new(meta)),
+                    });
                 }
             }
             if !any {
@@ -313,7 +317,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Takes in a bad row, unless it is one too many.
-    pub(super) fn bad(&mut self, source: &Source, format: &str, message: String) -> Result<(), Failed> {
+    pub(super) fn bad(&mut self, source: &Source, format: &str, message: &str) -> Result<(), Failed> {
         self.bad += 1;
         if self.problems.len() < LISTED {
             self.problems
@@ -354,9 +358,11 @@ fn load_json(
         };
         match read {
             Ok(()) => rows.push(&cells).map_err(|error| Problem::from(error).into()),
-            Err(problem) => {
-                tally.bad(source, "JSON", format!("JSON parsing error in row starting at position {offset}: {problem}"))
-            }
+            Err(problem) => tally.bad(
+                source,
+                "JSON",
+                &format!("JSON parsing error in row starting at position {offset}: {problem}"),
+            ),
         }
     })
 }

@@ -13,7 +13,6 @@ use super::schema::Kind;
 /// Reads a value of that type, and gives it as it is kept. None where it is no such value.
 pub(super) fn read(kind: Kind, text: &str) -> Option<Cow<'_, str>> {
     match kind {
-        Kind::String => Some(Cow::Borrowed(text)),
         Kind::Integer => integer(text).map(|value| value.to_string().into()),
         Kind::Float => float(text).map(|value| write_float(value).into()),
         Kind::Numeric => decimal(text, 29, 9).map(Cow::Owned),
@@ -27,8 +26,8 @@ pub(super) fn read(kind: Kind, text: &str) -> Option<Cow<'_, str>> {
             let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()?;
             Some(STANDARD.encode(bytes).into())
         }
-        // Kept as they come: nothing here looks into them.
-        Kind::Geography | Kind::Interval | Kind::Range => Some(Cow::Borrowed(text)),
+        // Kept as they come: nothing here looks into the latter.
+        Kind::String | Kind::Geography | Kind::Interval | Kind::Range => Some(Cow::Borrowed(text)),
         Kind::Json | Kind::Record => None,
     }
 }

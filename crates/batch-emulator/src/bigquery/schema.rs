@@ -311,8 +311,8 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 mod tests {
     use super::*;
 
-    fn schema(fields: Value) -> Result<Schema, String> {
-        Schema::parse(&json!({ "fields": fields })).map_err(|error| error.message().to_owned())
+    fn schema(fields: impl Into<Value>) -> Result<Schema, String> {
+        Schema::parse(&json!({ "fields": fields.into() })).map_err(|error| error.message().to_owned())
     }
 
     #[test]

@@ -36,13 +36,10 @@ pub(super) fn take(faults: &Faults, rows: usize) -> BTreeMap<String, u64> {
     let mut left = rows;
     let mut taken = BTreeMap::new();
     for (name, _) in ROW_FAULTS {
-        let mut count = 0;
-        while left > 0 && faults.take(name) {
-            left -= 1;
-            count += 1;
-        }
+        let count = faults.take_of(name, left);
+        left -= count;
         if count > 0 {
-            taken.insert(name.to_owned(), count);
+            taken.insert(name.to_owned(), count as u64);
         }
     }
     taken

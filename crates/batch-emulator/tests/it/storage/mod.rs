@@ -9,7 +9,7 @@ mod lists;
 mod multipart;
 mod objects;
 mod resumable;
-mod wire;
+pub(crate) mod wire;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

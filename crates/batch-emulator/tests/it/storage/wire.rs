@@ -9,42 +9,42 @@ use crate::http::Reply;
 
 /// A request to be sent on a connection of its own.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     head: String,
     body: Vec<u8>,
     chunk: Option<usize>,
 }
 
 /// `METHOD PATH` without a body.
-pub(super) fn request(method: &str, path: &str) -> Request {
+pub(crate) fn request(method: &str, path: &str) -> Request {
     // As Google's Rust client does, leave the port out of `Host`.
     let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
     Request { head, body: Vec::new(), chunk: None }
 }
 
 impl Request {
-    pub(super) fn header(mut self, name: &str, value: &str) -> Request {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Request {
         self.head.push_str(&format!("{name}: {value}\r\n"));
         self
     }
 
-    pub(super) fn body(mut self, body: impl AsRef<[u8]>) -> Request {
+    pub(crate) fn body(mut self, body: impl AsRef<[u8]>) -> Request {
         self.body = body.as_ref().to_vec();
         self
     }
 
-    pub(super) fn json(self, body: &serde_json::Value) -> Request {
+    pub(crate) fn json(self, body: &serde_json::Value) -> Request {
         self.header("Content-Type", "application/json").body(body.to_string())
     }
 
     /// Sends the body in HTTP chunks of `length` bytes instead of saying its length.
-    pub(super) fn chunked(mut self, length: usize) -> Request {
+    pub(crate) fn chunked(mut self, length: usize) -> Request {
         self.chunk = Some(length);
         self
     }
 
     /// The bytes of the request.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.head.clone().into_bytes();
         match self.chunk {
             None => {
@@ -66,7 +66,7 @@ impl Request {
 
     /// Sends it and reads the reply. An error where the connection drops before the reply
     /// is whole.
-    pub(super) async fn try_send(&self, url: &str) -> io::Result<Reply> {
+    pub(crate) async fn try_send(&self, url: &str) -> io::Result<Reply> {
         let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await?;
         let (mut reader, mut writer) = stream.split();
         let bytes = self.bytes();
@@ -78,7 +78,7 @@ impl Request {
         parse(&reply?, self.head.starts_with("HEAD "))
     }
 
-    pub(super) async fn send(&self, url: &str) -> Reply {
+    pub(crate) async fn send(&self, url: &str) -> Reply {
         self.try_send(url).await.unwrap()
     }
 }
