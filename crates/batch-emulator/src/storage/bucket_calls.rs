@@ -146,15 +146,16 @@ pub(super) async fn delete(call: Call, name: String) -> Result<Response, ApiErro
 /// folders (none: names with slashes are all there is) and what the caller may do
 /// (everything).
 pub(super) async fn about(call: Call, name: String, what: &str) -> Result<Response, ApiError> {
-    if call.context.objects.bucket(&name).is_none() {
+    let Some(meta) = call.context.objects.bucket(&name) else {
         return Err(StoreError::NoBucket(name).into());
-    }
+    };
+    let (location, kind) = resource::bucket_location(&meta);
     let reply = match what {
         "storageLayout" => json!({
             "kind": "storage#storageLayout",
             "bucket": name,
-            "location": "US",
-            "locationType": "multi-region",
+            "location": location,
+            "locationType": kind,
             "hierarchicalNamespace": {"enabled": false},
         }),
         "folders" => json!({"kind": "storage#folders"}),

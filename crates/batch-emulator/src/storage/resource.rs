@@ -64,6 +64,17 @@ pub(super) fn object(call: &Call, meta: &ObjectMeta) -> Value {
     Value::Object(resource)
 }
 
+/// Where a bucket is, and of what kind that place is.
+pub(super) fn bucket_location(meta: &BucketMeta) -> (String, &'static str) {
+    let location = meta.settings.get("location").and_then(Value::as_str).unwrap_or("US").to_uppercase();
+    let kind = match location.as_str() {
+        "ASIA" | "EU" | "US" => "multi-region",
+        "ASIA1" | "EUR4" | "EUR5" | "EUR7" | "EUR8" | "NAM4" => "dual-region",
+        _ => "region",
+    };
+    (location, kind)
+}
+
 /// A bucket resource: what the service fills in, and over it what the client wrote.
 pub(super) fn bucket(call: &Call, meta: &BucketMeta) -> Value {
     let path = format!("/storage/v1/b/{}", encode(&meta.name));
@@ -71,8 +82,9 @@ pub(super) fn bucket(call: &Call, meta: &BucketMeta) -> Value {
     let mut put = |name: &str, value: Value| {
         resource.insert(name.to_owned(), value);
     };
-    put("location", json!("US"));
-    put("locationType", json!("multi-region"));
+    let (location, kind) = bucket_location(meta);
+    put("location", json!(location));
+    put("locationType", json!(kind));
     put("storageClass", json!("STANDARD"));
     put(
         "iamConfiguration",

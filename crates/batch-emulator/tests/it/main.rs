@@ -7,3 +7,4 @@ mod http;
 mod jobs;
 mod server;
 mod storage;
+mod wire;
