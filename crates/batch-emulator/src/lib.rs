@@ -1,4 +1,4 @@
-//! A local server that speaks enough Cloud Storage and Vertex AI to run Gemini batch prediction jobs end to end.
+//! A local server that speaks enough Cloud Storage, BigQuery and Vertex AI to run Gemini batch prediction jobs end to end.
 //!
 //! [`Emulator::start`] takes a [`Config`] and serves both APIs on one port of the
 //! loopback interface; [`Emulator::url`] is the base address to give to a client
@@ -40,16 +40,24 @@
 //! | --- | --- |
 //! | `/storage/v1`, `/upload/storage/v1`, `/download/storage/v1`, `/batch/storage/v1` | the Cloud Storage JSON API: buckets; objects by simple, multipart and resumable upload, ranged download, list, patch, copy, compose, delete; preconditions and checksums |
 //! | `/b/…`, `/resumable/upload/storage/v1`, `GET /BUCKET/OBJECT` | the same, where JavaScript's client, gcloud and Go's client ask for it |
+//! | `/bigquery/v2`, `/upload/bigquery/v2` | BigQuery: datasets; tables; load jobs from uploads and `gs://`, copy and extract jobs; streaming inserts; listed rows |
+//! | `/projects/…` | the same, where JavaScript's client asks for it when `BIGQUERY_EMULATOR_HOST` is set |
 //! | `/v1`, `/v1beta1` | batch prediction jobs and their operations |
 //! | `/token` | access tokens for service account keys and stored credentials, which are not checked |
 //! | `GET`, `POST /emulator/faults` | the faults still to happen; `{"poll-503": 2}` sets some |
 //! | `GET /emulator/log` | the requests seen: `{"requests": [{"method", "path", "status"}]}`, `null` for a dropped connection |
 //!
-//! With [`Config::data`] all of it survives a restart: buckets, objects, unfinished
-//! uploads, jobs. Bodies pass in pieces and lie on disk, so an object of any size takes
+//! With [`Config::data`] all of it survives a restart: buckets, objects, datasets,
+//! tables, unfinished uploads, jobs. Bodies pass in pieces and lie on disk, so an object of any size takes
 //! little memory. A kill loses nothing that was acknowledged; a power cut may.
 //!
 //! # What is not
+//! No SQL is run, and views are kept and not looked into: whatever wants a query gets 501
+//! and the reason `notImplemented`. A BigQuery job is done when its insertion is answered,
+//! which says that it runs all the same. JSON cells come back as they were written but for
+//! blanks, in the order of their members and with numbers of any length. There are no
+//! partitions, no Storage Read and Write APIs, no Avro, Parquet or gzip.
+//!
 //! Nobody is refused for want of a permission, and encryption keys are ignored. An object
 //! has one generation: overwriting and deleting are final. Bucket settings, such as a
 //! lifecycle, are kept and have no effect. Objects with `contentEncoding: gzip` are sent
