@@ -5,4 +5,5 @@
 mod emulator;
 mod help;
 mod script;
+mod transcripts;
 mod wire;
