@@ -9,6 +9,7 @@ mod detach;
 mod eval;
 mod join;
 mod lint;
+mod plan;
 mod refusals;
 mod retry;
 mod run;
