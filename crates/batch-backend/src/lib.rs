@@ -1,7 +1,7 @@
 //! The contract between the batch pipeline and its backends.
 //!
-//! A backend implements some of [`InputStore`], [`OutputStore`] and [`JobService`]; the pipeline is
-//! written against them and knows no service. The traits are for implementors: small, object-safe,
+//! A backend implements some of [`InputStore`], [`OutputStore`], [`JobService`] and [`RecordStore`]; the
+//! pipeline is written against them and knows no service. The traits are for implementors: small, object-safe,
 //! without default methods. [`memory`] is the reference implementation, and [`contract`] the tests
 //! that every implementation runs.
 //!
@@ -21,10 +21,12 @@ pub mod contract;
 mod error;
 mod jobs;
 pub mod memory;
+mod records;
 mod store;
 
 pub use error::{Error, Kind, Result, ServiceError};
 pub use jobs::{JobPage, JobService, ListJobs};
+pub use records::{Flattened, OutcomeTotals, RecordStore, RecordsInfo};
 pub use store::{
     Chunk, Column, ColumnKind, Columns, InputStore, OutputStore, PredictionSource, RequestSink, Staged, StagedSize,
 };

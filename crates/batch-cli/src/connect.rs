@@ -131,7 +131,7 @@ impl Target {
         };
         let Reached { http, elsewhere, .. } = reached;
         let jobs = Arc::new(VertexJobs::new(http, &self.project, self.location.clone()));
-        Ok(Connected { backends: Backends { input, output, jobs }, elsewhere })
+        Ok(Connected { backends: Backends { input, output, jobs, records: None }, elsewhere })
     }
 
     /// The services in which the addresses are.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use batch_backend::{InputStore, JobService, OutputStore};
+use batch_backend::{InputStore, JobService, OutputStore, RecordStore};
 
 use crate::{Clock, Events, Stop, clock};
 
@@ -15,6 +15,8 @@ pub struct Backends {
     pub output: Arc<dyn OutputStore>,
     /// The jobs.
     pub jobs: Arc<dyn JobService>,
+    /// The records, where they lie in the service's own storage and not in a table here.
+    pub records: Option<Arc<dyn RecordStore>>,
 }
 
 impl fmt::Debug for Backends {

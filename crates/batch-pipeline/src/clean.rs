@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use batch_backend::{Kind as BackendKind, Staged, StagedSize};
-use batch_model::{JobName, JobState};
+use batch_backend::{Error as BackendError, Kind as BackendKind, Staged, StagedSize};
+use batch_model::{InputConfig, JobName, JobState};
 use serde::Serialize;
 
 use crate::{
@@ -57,6 +57,8 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq)]
 enum Handle {
     Input(Box<StagedState>),
+    /// Requests that were made where the records are.
+    Records(Box<InputConfig>),
     Output(String),
     Job(JobName),
 }
@@ -91,7 +93,14 @@ pub async fn find_remnants(
             None => Some(Keep::unless_forced("it is staged for a job that is not created yet")),
             Some(look) => look.needs(),
         };
-        remnants.push(input_of(&shard.staged, keep(needed), backends).await);
+        remnants.push(match &state.input.records {
+            None => input_of(&shard.staged, keep(needed), backends).await,
+            Some(records) if records.is_built => {
+                let read = (!state.spec.results.is_here()).then(|| Keep::unless_forced(RESULTS));
+                records_of(&shard.staged, keep(needed.or(read)))
+            }
+            Some(_) => records_of(&shard.staged, Some(Keep::always(RECORDS))),
+        });
         for (attempt, look) in shard.attempts.iter().zip(looks) {
             let needed = match look.needs() {
                 _ if attempt.output.is_empty() => Some(Keep::always(OF_OTHERS)),
@@ -110,6 +119,12 @@ pub async fn find_remnants(
 
 /// Why what a job that is no run's of ours reads and writes stays, whoever insists.
 const OF_OTHERS: &str = "the job was not made by a run";
+
+/// Why records that were submitted as they are stay, whoever insists.
+const RECORDS: &str = "it was there before the run";
+
+/// Why requests stay that a view of the answers reads.
+const RESULTS: &str = "the results are made of it";
 
 /// Why something stays.
 #[derive(Debug, Clone)]
@@ -182,6 +197,14 @@ async fn input_of(staged: &StagedState, keep: Option<Keep>, backends: &Backends)
     Remnant { kind: RemnantKind::Input, address, fate, handle: Handle::Input(Box::new(staged.clone())) }
 }
 
+/// Records where they lie, or requests that were made of them there. Whether they are there any more shows
+/// when they are removed.
+fn records_of(staged: &StagedState, keep: Option<Keep>) -> Remnant {
+    let address = staged.input.uris().first().map_or_else(|| staged.name.clone(), |uri| (*uri).to_owned());
+    let handle = Handle::Records(Box::new(staged.input.clone()));
+    Remnant { kind: RemnantKind::Input, address, fate: fate_of(keep), handle }
+}
+
 /// What an attempt's job wrote. Whether anything is there is not known without reading it.
 fn output_of(attempt: &Attempt, keep: Option<Keep>, backends: &Backends) -> Remnant {
     let config = backends.output.config(&attempt.output);
@@ -222,6 +245,10 @@ pub async fn remove_remnants(remnants: &mut [Remnant], backends: &Backends, cont
         }
         let removed = match &remnant.handle {
             Handle::Input(staged) => backends.input.remove(&staged_of(staged)).await,
+            Handle::Records(input) => match &backends.records {
+                Some(records) => records.remove(input).await,
+                None => Err(BackendError::new(BackendKind::Unsupported, "remove", remnant.address.clone())),
+            },
             Handle::Output(name) => backends.output.remove(name).await,
             Handle::Job(name) => backends.jobs.delete(name).await,
         };

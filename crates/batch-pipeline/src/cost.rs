@@ -158,6 +158,11 @@ impl Spent {
         Self { cached_file, ..Self::default() }
     }
 
+    /// What somebody else has counted.
+    pub(crate) fn counted(answers: u64, usage: UsageTotals) -> Self {
+        Self { answers, usage, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, row: &JoinedRow<'_>) {
         let Some(found) = row.found() else { return };
         match row.usage().counts() {

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Kind, Report, Result, RunDir, collect as collecting,
+    in_place::RECORDS,
     run::{fail_where_all_failed, prepare, report},
     run_dir::digest_of,
     submit as submitting,
@@ -75,11 +76,12 @@ pub async fn collect(
         look(run, shard, backends, context).await?;
     }
     let running = open_shards(run)?;
+    let is_here = run.state().spec.results.is_here();
     {
         let shards = (0..run.state().shards.len()).filter(|shard| partial || !running.contains(shard));
         let shards: Vec<usize> = shards.collect();
         let run = Mutex::new(&mut *run);
-        for shard in shards {
+        for shard in shards.into_iter().filter(|_| is_here) {
             collecting::collect(&run, shard, backends, context).await?;
         }
     }
@@ -88,7 +90,7 @@ pub async fn collect(
     } else if !partial {
         return Ok(Collected { running, report: None });
     }
-    let report = report(run, context, answered_by).await?;
+    let report = report(run, backends, context, answered_by).await?;
     Ok(Collected { running, report: Some(report) })
 }
 
@@ -141,6 +143,16 @@ fn open_shards(run: &RunDir) -> Result<Vec<usize>> {
 /// There is no such table, or it is another one.
 pub fn find_input(run: &mut RunDir, given: Option<&Path>) -> Result<()> {
     let wanted = run.state().input.clone();
+    if wanted.records.is_some() {
+        let Some(given) = given else {
+            // Wherever the directory was taken.
+            let own = run.path().join(RECORDS).display().to_string();
+            return run.update(|state| state.input.path = own);
+        };
+        let message = format!("the run has no file as its table, and {} is one", given.display());
+        let hint = format!("its records are in {}; leave out --input", run.state().input_name());
+        return Err(Error::new(Kind::Input, message).with_hint(hint));
+    }
     let take = |run: &mut RunDir, path: &Path| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         run.update(|state| state.input.path = path.display().to_string())

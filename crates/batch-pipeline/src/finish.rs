@@ -10,10 +10,11 @@ use batch_eval::Metrics;
 use batch_io::{Join, JoinSummary, JoinedRow, Outcome};
 
 use crate::{
-    Context, Error, Event, Events, Kind, Plan, Report, Result, RunDir, Spending,
+    Backends, Context, Error, Event, Events, Kind, Plan, Report, Result, RunDir, Spending,
     cache::Notes,
     cost::Spent,
     evaluate::Comparison,
+    in_place,
     join::RunJoin,
     report::{Accounting, VERSION, jobs_of},
     run_dir::{put_in_place, temporary_of, write_atomically},
@@ -23,12 +24,21 @@ use crate::{
 const TELL_EVERY: u64 = 10_000;
 
 /// Joins, evaluates and reports; as often as asked.
-pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Option<String>) -> Result<Report> {
-    let cached = run.state().cached.as_ref().and_then(|cached| cached.file.as_ref()).map(|file| file.path.clone());
-    let work = Work { join: RunJoin::new(run), cached, notes: Notes::of(run), events: context.events.clone() };
-    let done = tokio::task::spawn_blocking(move || work.write()).await;
-    let done = done.map_err(|error| Error::new(Kind::Bug, "join the predictions").with_source(error))??;
-
+pub(crate) async fn finish(
+    run: &mut RunDir,
+    backends: &Backends,
+    context: &Context,
+    answered_by: Option<String>,
+) -> Result<Report> {
+    let done = match in_place::store_of(run, backends)? {
+        Some(store) if !run.state().spec.results.is_here() => Done::there(in_place::flatten(run, store).await?),
+        Some(store) => {
+            // Of a run that was begun to have its results elsewhere they are not here yet.
+            in_place::bring(run, store, context).await?;
+            join(run, context).await?
+        }
+        None => join(run, context).await?,
+    };
     let state = run.state();
     let finished = context.clock.now();
     let plan = Plan::kept_in(run.path());
@@ -41,13 +51,14 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
         answered_by,
         created: state.created,
         finished,
-        input: state.input.path.clone(),
+        input: state.input_name().to_owned(),
         accounting: Accounting::of(&done.summary),
         cached: state.cached_records(),
         join: done.summary,
         spending,
         jobs: jobs_of(state),
         evaluation: done.metrics,
+        results_in: state.spec.results.place.clone().filter(|_| !state.spec.results.is_here()),
         results: done.results,
         mismatches: done.mismatches,
     };
@@ -60,6 +71,14 @@ pub(crate) async fn finish(run: &mut RunDir, context: &Context, answered_by: Opt
     write_atomically(&run.path().join("report.json"), |file| file.write_all(&text))?;
     run.update(|state| state.finished = Some(finished))?;
     Ok(report)
+}
+
+/// Joins what was collected, on a thread of its own.
+async fn join(run: &RunDir, context: &Context) -> Result<Done> {
+    let cached = run.state().cached.as_ref().and_then(|cached| cached.file.as_ref()).map(|file| file.path.clone());
+    let work = Work { join: RunJoin::new(run), cached, notes: Notes::of(run), events: context.events.clone() };
+    let done = tokio::task::spawn_blocking(move || work.write()).await;
+    done.map_err(|error| Error::new(Kind::Bug, "join the predictions").with_source(error))?
 }
 
 /// What is done on a thread of its own.
@@ -77,6 +96,15 @@ struct Done {
     metrics: Option<Metrics>,
     results: String,
     mismatches: Option<String>,
+}
+
+impl Done {
+    /// Answers that were made readable elsewhere.
+    fn there(counted: in_place::Counted) -> Self {
+        let in_place::Counted { place, summary, usage } = counted;
+        let spent = Spent::counted(summary.predictions, usage);
+        Self { summary, spent, metrics: None, results: place, mismatches: None }
+    }
 }
 
 impl Work {

@@ -63,6 +63,8 @@ pub(crate) struct RunJoin {
     predictions: Vec<String>,
     /// Whether all rounds asked for answers of one form.
     is_one_form: bool,
+    /// The member of a prediction with its key, where that is not for the join to find.
+    key_member: Option<String>,
 }
 
 impl RunJoin {
@@ -72,9 +74,10 @@ impl RunJoin {
         let form = form_of(&state.spec.request);
         Self {
             root: run.path().to_owned(),
-            spec: state.spec.clone(),
+            spec: state.table_spec(),
             input: state.input_path(),
             selected: state.selected.unwrap_or(Selected::All),
+            key_member: state.input.records.as_ref().map(|records| records.key.clone()),
             predictions: state.prediction_files().into_iter().map(str::to_owned).collect(),
             is_one_form: requests.into_iter().all(|request| form_of(request) == form),
         }
@@ -121,6 +124,10 @@ impl RunJoin {
                 spec.request.generation_config = None;
                 join_of(&spec, &self.input, predictions)?
             }
+        };
+        let join = match &self.key_member {
+            Some(member) => join.key_member(member),
+            None => join,
         };
         Ok(match self.selected {
             Selected::All => join,

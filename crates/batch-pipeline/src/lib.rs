@@ -38,7 +38,7 @@
 //!     }),
 //! );
 //! let store = Arc::new(store);
-//! let backends = Backends { input: store.clone(), output: store, jobs: Arc::new(jobs) };
+//! let backends = Backends { input: store.clone(), output: store, jobs: Arc::new(jobs), records: None };
 //!
 //! let context = Context::default();
 //! let options = RunDirOptions { root: Some(folder.path().join("runs")), ..RunDirOptions::default() };
@@ -66,6 +66,7 @@ mod error;
 mod evaluate;
 mod event;
 mod finish;
+mod in_place;
 mod join;
 mod list;
 mod manifest;

@@ -57,7 +57,7 @@ impl RunSummary {
         Self {
             id: state.id.clone(),
             spec: state.spec_file.clone(),
-            input: state.spec.input.path.display().to_string(),
+            input: state.spec.input.name(),
             model: state.spec.request.model.clone(),
             local: state.local,
             created: state.created,

@@ -31,7 +31,7 @@ pub struct Report {
     pub created: Timestamp,
     /// When this report was made.
     pub finished: Timestamp,
-    /// The input table.
+    /// The input table: its file, or where its records are.
     pub input: String,
     /// What became of every record.
     pub accounting: Accounting,
@@ -45,7 +45,10 @@ pub struct Report {
     pub jobs: Vec<JobReport>,
     /// The answers against the expected column, where the spec names one.
     pub evaluation: Option<Metrics>,
-    /// The table of results, relative to the directory.
+    /// Where the results are, if not in the directory: `bigquery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub results_in: Option<String>,
+    /// The table of results, relative to the directory; elsewhere its address.
     pub results: String,
     /// The records whose answer is not the expected one, relative to the directory.
     pub mismatches: Option<String>,

@@ -1,13 +1,11 @@
 //! A run from wherever it stopped to its end.
 
-use std::path::Path;
-
 use batch_io::{COST_COLUMN, RESULT_COLUMNS};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish,
+    Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish, in_place,
     stage::{open_table, stage},
     state::{Attempt, RunState},
     submit::{current, submit},
@@ -30,7 +28,7 @@ pub async fn run(
     prepare(run, backends, context).await?;
     answer(run, backends, context).await?;
     fail_where_all_failed(run, context)?;
-    report(run, context, answered_by).await
+    report(run, backends, context, answered_by).await
 }
 
 /// The first steps of a run: every shard is built and lies where the service reads it.
@@ -38,12 +36,20 @@ pub(crate) async fn prepare(run: &mut RunDir, backends: &Backends, context: &Con
     context.events.send(&Event::Run { directory: run.path().to_owned(), resumed: run.is_resumed() });
     // What cannot be is found before anything is sent.
     check(run.state())?;
-    stage(run, backends, context).await
+    match in_place::store_of(run, backends)? {
+        Some(store) => in_place::stage(run, store, context).await,
+        None => stage(run, backends, context).await,
+    }
 }
 
 /// The last step of a run: what was collected is joined, evaluated and reported.
-pub(crate) async fn report(run: &mut RunDir, context: &Context, answered_by: Option<String>) -> Result<Report> {
-    let report = finish::finish(run, context, answered_by).await?;
+pub(crate) async fn report(
+    run: &mut RunDir,
+    backends: &Backends,
+    context: &Context,
+    answered_by: Option<String>,
+) -> Result<Report> {
+    let report = finish::finish(run, backends, context, answered_by).await?;
     context.events.send(&Event::Finished { directory: run.path().to_owned() });
     Ok(report)
 }
@@ -53,20 +59,28 @@ pub(crate) async fn report(run: &mut RunDir, context: &Context, answered_by: Opt
 fn check(state: &RunState) -> Result<()> {
     let spec = &state.spec;
     spec.model()?;
-    let table = open_table(Path::new(&state.input.path), spec)?;
-    let columns = table.columns();
-    let there = || format!("its columns are: {}", columns.names().join(", "));
+    let columns = match &state.input.records {
+        Some(records) => records.columns.clone(),
+        None => open_table(&state.input_path(), spec)?.columns().names().to_vec(),
+    };
+    let (name, has) = (state.input_name(), |wanted: &str| columns.iter().any(|column| column == wanted));
     if let Some(evaluate) = &spec.evaluate
-        && columns.position(&evaluate.expected).is_none()
+        && !has(&evaluate.expected)
     {
-        let message = format!("{} has no column {:?} (evaluate.expected)", table.name(), evaluate.expected);
-        return Err(Error::new(Kind::Input, message).with_hint(there()));
+        let message = format!("{name} has no column {:?} (evaluate.expected)", evaluate.expected);
+        let columns = columns.join(", ");
+        return Err(Error::new(Kind::Input, message).with_hint(match &state.input.records {
+            Some(records) if records.is_built => {
+                format!("of a table without requests the results have {columns}: name it in request.columns")
+            }
+            _ => format!("its columns are: {columns}"),
+        }));
     }
     let prefix = spec.results.column_prefix.as_deref().unwrap_or_default();
     let ours = RESULT_COLUMNS.iter().chain([&COST_COLUMN]);
-    let clash = ours.map(|name| format!("{prefix}{name}")).find(|name| columns.position(name).is_some());
-    if let Some(name) = clash {
-        let message = format!("{} has a column {name:?}, and so would the results", table.name());
+    let clash = ours.map(|name| format!("{prefix}{name}")).find(|name| has(name));
+    if let Some(clash) = clash {
+        let message = format!("{name} has a column {clash:?}, and so would the results");
         let hint =
             "set results.column_prefix, such as \"batch_\": it goes before the names of the columns that are added";
         return Err(Error::new(Kind::Input, message).with_hint(hint));
@@ -77,6 +91,8 @@ fn check(state: &RunState) -> Result<()> {
 /// A job for each shard, several at once: created, waited for, collected.
 async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
     let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs);
+    // Results in BigQuery are made where the predictions are.
+    let is_here = run.state().spec.results.is_here();
     let run = Mutex::new(run);
     let run = &run;
     let each = |shard: usize| async move {
@@ -84,16 +100,18 @@ async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Res
         if !current(run.lock().await.state(), shard)?.has_ended() {
             wait(run, shard, backends, context).await?;
         }
-        collect::collect(run, shard, backends, context).await
+        if is_here { collect::collect(run, shard, backends, context).await } else { Ok(()) }
     };
     stream::iter((0..shards).map(each)).buffer_unordered(at_once).try_collect().await
 }
 
 /// Where no job has a single prediction, there is nothing to join: the job's own error is the answer.
 pub(crate) fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Result<()> {
+    let is_here = run.state().spec.results.is_here();
     let nothing = |attempt: &Attempt| {
         attempt.state != batch_model::JobState::Succeeded
             && attempt.collected.iter().flatten().all(|file| file.bytes == 0)
+            && (is_here || attempt.output_info.is_none())
     };
     // What was answered before is there all the same.
     if 0 < run.state().cached_records() {

@@ -10,9 +10,12 @@ use std::{
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_128;
 
+use batch_backend::RecordsInfo;
+
 use crate::{
     CacheUse, Clock, Error, Kind, Result, Selection, Spec,
-    state::{InputState, RunState, VERSION},
+    in_place::RECORDS,
+    state::{InputState, RecordsState, RunState, VERSION},
 };
 
 /// Where runs live, unless a directory is named: below the working directory.
@@ -73,6 +76,34 @@ impl RunDir {
         Self::choose(new_state(spec, digest_of(input)?, options.local, options.selection, clock), options)
     }
 
+    /// As [`open`](Self::open), for records that lie in the service's own storage, as a look at them found
+    /// them.
+    ///
+    /// # Errors
+    /// A part of the records is asked about, or a cache, which both need them here; as for `open`.
+    pub fn open_records(spec: &Spec, info: &RecordsInfo, options: &RunDirOptions, clock: &dyn Clock) -> Result<Self> {
+        let refused = |what: &str, hint: &str| {
+            Err(Error::new(Kind::Spec, format!("{what}: the records are in {}", info.place)).with_hint(hint))
+        };
+        if options.selection.is_some() {
+            return refused("no part of the records can be chosen here", "select it with SQL, in input.query");
+        }
+        if options.cache.is_some() {
+            return refused("no answers can be taken from the cache", "leave out cache.enabled");
+        }
+        let input = InputState {
+            path: String::new(),
+            bytes: info.bytes,
+            digest: info.identity.clone(),
+            records: Some(RecordsState::of(info)),
+        };
+        let mut this = Self::choose(new_state(spec, input, options.local, None, clock), options)?;
+        // Wherever the directory is now.
+        this.state.input.path = this.path.join(RECORDS).display().to_string();
+        this.save()?;
+        Ok(this)
+    }
+
     /// The run that `state` goes on with, or a new one.
     fn choose(mut state: RunState, options: &RunDirOptions) -> Result<Self> {
         state.cache.clone_from(&options.cache);
@@ -110,10 +141,10 @@ impl RunDir {
             let path = directory.display();
             let what = if this.state.input.digest == wanted.input.digest {
                 format!("{path} is a run of another spec")
-            } else if this.state.input.path == wanted.input.path {
-                format!("{path} is a run of {}, which has changed since", wanted.input.path)
+            } else if this.state.input_name() == wanted.input_name() {
+                format!("{path} is a run of {}, which has changed since", wanted.input_name())
             } else {
-                format!("{path} is a run of another input, {}", this.state.input.path)
+                format!("{path} is a run of another input, {}", this.state.input_name())
             };
             let hint = "name another --run-dir, or leave it out for a new run";
             return Err(Error::new(Kind::RunDirectory, what).with_hint(hint));
@@ -394,5 +425,10 @@ pub(crate) fn digest_of(path: &Path) -> Result<InputState> {
             Err(error) => return Err(failed(error)),
         }
     }
-    Ok(InputState { path: path.display().to_string(), bytes, digest: format!("{:032x}", hasher.finish_128()) })
+    Ok(InputState {
+        path: path.display().to_string(),
+        bytes,
+        digest: format!("{:032x}", hasher.finish_128()),
+        records: None,
+    })
 }

@@ -149,7 +149,7 @@ async fn verify(run: &RunDir, round: u32, backends: &Backends, context: &Context
     Ok(all)
 }
 
-fn staged_event(shard: &Shard, found: bool) -> Event {
+pub(crate) fn staged_event(shard: &Shard, found: bool) -> Event {
     let uri = shard.staged.input.uris().first().map_or_else(String::new, |uri| (*uri).to_owned());
     Event::Staged { shard: shard.index, records: shard.records, bytes: shard.bytes, uri, found }
 }

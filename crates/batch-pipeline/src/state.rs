@@ -69,8 +69,27 @@ pub struct InputState {
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// XXH3-128 of its bytes, in hexadecimal digits.
+    /// XXH3-128 of its bytes, in hexadecimal digits; of records elsewhere, their identity.
     pub digest: String,
+    /// Where the records are, if not in a file here; `path` is then where the run brings what its results
+    /// need of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordsState>,
+}
+
+/// Records that lie in the service's own storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsState {
+    /// Where they are, for people.
+    pub place: String,
+    /// The column whose values are the keys, in the records that are brought here and in predictions.
+    pub key: String,
+    /// The columns of the records that are brought here.
+    pub columns: Vec<String>,
+    /// Whether staging made tables of requests; otherwise the records were submitted as they are.
+    pub is_built: bool,
+    /// Whether the records are in the run's directory, without their requests.
+    pub is_here: bool,
 }
 
 /// Records that had an answer before the run was begun, and were not sent.
@@ -252,6 +271,30 @@ impl RunState {
     pub fn is_finished(&self) -> bool {
         let goes_on = |shard: &Shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended());
         self.finished.is_some() && !self.shards.iter().any(goes_on)
+    }
+
+    /// The input for people: the table's file, or where the records are.
+    #[must_use]
+    pub fn input_name(&self) -> &str {
+        self.input.records.as_ref().map_or(&self.input.path, |records| &records.place)
+    }
+
+    /// The spec as it reads the table that is here. Of records elsewhere that is what was brought of them,
+    /// of which no request can be made.
+    #[must_use]
+    pub fn table_spec(&self) -> Spec {
+        let mut spec = self.spec.clone();
+        if let Some(records) = &self.input.records {
+            spec.input = crate::InputSpec {
+                path: self.input_path(),
+                format: Some("jsonl".to_owned()),
+                key: Some(records.key.clone()),
+                ..crate::InputSpec::default()
+            };
+            spec.request.prompt.clear();
+            spec.request.labels.clear();
+        }
+        spec
     }
 
     /// The spec under which a round asks: the run's own, or with what was changed for the round.

@@ -72,6 +72,17 @@ impl OutcomeCounts {
     }
 }
 
+impl FromIterator<(Outcome, u64)> for OutcomeCounts {
+    /// Counts of somebody else's; those of one outcome are added up.
+    fn from_iter<T: IntoIterator<Item = (Outcome, u64)>>(counts: T) -> Self {
+        let mut this = Self::default();
+        for (outcome, count) in counts {
+            this.0[outcome as usize] += count;
+        }
+        this
+    }
+}
+
 impl Serialize for OutcomeCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

@@ -64,6 +64,7 @@ pub async fn retry(
     options: &RetryOptions,
 ) -> Result<Retried> {
     let wanted = Wanted::of(run.state(), options)?;
+    check_records(run.state(), options)?;
     if !run.state().is_finished() {
         if let Some(round) = run.state().rounds.last() {
             wanted.is_of(round)?;
@@ -78,11 +79,29 @@ pub async fn retry(
         }
     }
     let Some(round) = begin(run, wanted, context).await? else {
-        let report = finish::finish(run, context, answered_by).await?;
+        let report = finish::finish(run, backends, context, answered_by).await?;
         return Ok(Retried { report, round: None, resumed: false });
     };
     let report = run::run(run, backends, context, answered_by).await?;
     Ok(Retried { report, round: Some(round), resumed: false })
+}
+
+/// Refuses what would need the requests here, of records that are elsewhere.
+fn check_records(state: &RunState, options: &RetryOptions) -> Result<()> {
+    let Some(records) = &state.input.records else { return Ok(()) };
+    let place = &records.place;
+    if !state.spec.results.is_here() {
+        let message = format!("which records have no answer is not known here: the results of {place} are in BigQuery");
+        let hint = "begin a run whose input.query selects them: those that the results have without an answer";
+        return Err(Error::new(Kind::Spec, message).with_hint(hint));
+    }
+    if options.native {
+        return Ok(());
+    }
+    let message = format!("the requests of {place} are not here, to be asked again");
+    let hint = "let the service resume its own output, with --native; or begin a run whose input.query selects the \
+                records without an answer";
+    Err(Error::new(Kind::Spec, message).with_hint(hint))
 }
 
 /// The options of a retry on one run.

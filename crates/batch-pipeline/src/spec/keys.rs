@@ -19,7 +19,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
             "cache",
         ],
     ),
-    ("input", &["path", "format", "delimiter", "key"]),
+    ("input", &["path", "table", "query", "format", "delimiter", "key"]),
     (
         "request",
         &[
@@ -42,7 +42,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("endpoints", &["storage", "bigquery", "vertex"]),
     ("local", &["answer", "answer_concurrency", "seed", "faults", "queue_seconds", "run_seconds"]),
     ("evaluate", &["expected", "answer", "labels", "trim", "ignore_case", "min_accuracy", "max_failed"]),
-    ("results", &["format", "column_prefix", "field_prefix"]),
+    ("results", &["format", "column_prefix", "field_prefix", "in", "table", "as"]),
     ("limits", &["requests", "bytes", "jobs"]),
     ("cache", &["enabled", "path"]),
     ("poll", &["first", "steady", "young", "fraction", "longest", "jitter"]),

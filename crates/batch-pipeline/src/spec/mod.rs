@@ -2,6 +2,7 @@
 
 mod document;
 mod keys;
+mod places;
 mod sample;
 
 use std::path::{Path, PathBuf};
@@ -56,8 +57,16 @@ pub struct Spec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputSpec {
-    /// The file, relative to the spec; `-` is standard input.
+    /// The file, relative to the spec; `-` is standard input. Empty where the records are elsewhere.
     pub path: PathBuf,
+    /// A table that lies in the service's own storage, by its address: `bq://project.dataset.table`. One
+    /// with a column `request` is submitted as it is; of another one's rows the service's side makes the
+    /// requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// A `SELECT` over tables there, or `@FILE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// `csv`, `tsv` or `jsonl`; by the file's name where absent, else `csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -68,6 +77,24 @@ pub struct InputSpec {
     /// record's index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+}
+
+impl InputSpec {
+    /// The input for people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.table, &self.query) {
+            (Some(table), _) => table.clone(),
+            (None, Some(_)) => "input.query".to_owned(),
+            (None, None) => self.path.display().to_string(),
+        }
+    }
+
+    /// Whether the records are in a file here.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.table.is_none() && self.query.is_none()
+    }
 }
 
 /// `[request]`: what is asked about each record.
@@ -231,6 +258,23 @@ pub struct ResultsSpec {
     /// Put before the names of the columns that are made of the answers' fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field_prefix: Option<String>,
+    /// Where they are: `here`, which is the default, or `bigquery`, where the predictions are and stay.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// In BigQuery: the address of the view or table. By default beside the predictions, under the run's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// In BigQuery: `view`, which is the default, or `table`.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
+}
+
+impl ResultsSpec {
+    /// Whether predictions are brought here, and the results are files.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.place.as_deref() != Some("bigquery")
+    }
 }
 
 /// `[limits]`: where to cut the input into several jobs.
@@ -381,7 +425,8 @@ impl Spec {
     /// A template that begins with `@` is the text of that file; `@@` stands for a real `@`.
     fn read_templates(&mut self, document: &Document, spec_file: &Path) -> Result<()> {
         let request = &mut self.request;
-        let plain = [("request.prompt".to_owned(), &mut request.prompt)].into_iter();
+        let query = self.input.query.iter_mut().map(|query| ("input.query".to_owned(), query));
+        let plain = [("request.prompt".to_owned(), &mut request.prompt)].into_iter().chain(query);
         let system = request.system.iter_mut().map(|template| ("request.system".to_owned(), template));
         let turns = request.turns.iter_mut().enumerate();
         let turns = turns.map(|(i, turn)| (format!("request.turns[{i}].template"), &mut turn.template));
@@ -416,10 +461,7 @@ impl Spec {
     /// What serde cannot say of one value by itself.
     fn check(&self, document: &Document) -> Result<()> {
         let wrong = |path: &str, message: String| Err(document.error_at(path, message));
-        if self.input.path.as_os_str().is_empty() {
-            let error = document.error_at("input", "no input table is named");
-            return Err(error.with_hint("write `path = \"table.csv\"` under [input], or pass --input"));
-        }
+        places::check(self, document)?;
         if let Err(error) = self.table_format() {
             return wrong("input.format", error);
         }

@@ -135,7 +135,7 @@ async fn an_hour_without_the_service_at_any_step_is_waited_for() {
         let jobs = AwayJobs { inner: world.jobs.clone(), create: outage("create"), list: outage("list") };
         let output = AwayOutput { inner: world.store.clone(), open: outage("open"), read: outage("read") };
         let input = Arc::new(world.store.clone());
-        let backends = Backends { input, output: Arc::new(output), jobs: Arc::new(jobs) };
+        let backends = Backends { input, output: Arc::new(output), jobs: Arc::new(jobs), records: None };
         let mut run = world.open(&spec).unwrap();
         let report = batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap();
         assert_eq!(report.accounting.answered, 2, "{step}");

@@ -25,7 +25,7 @@ const THREE_SHARDS: &str = "[limits]\nrequests = 2\n";
 
 fn backends(world: &World) -> Backends {
     let store = Arc::new(world.store.clone());
-    Backends { input: store.clone(), output: store, jobs: Arc::new(world.jobs.clone()) }
+    Backends { input: store.clone(), output: store, jobs: Arc::new(world.jobs.clone()), records: None }
 }
 
 fn context(world: &World) -> Context {

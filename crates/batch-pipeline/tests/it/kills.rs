@@ -184,6 +184,7 @@ fn process(world: &World, spec: &Spec, does: Does, kill: Option<Kill>) -> Option
         input: Arc::new(Mortal { inner: backends.input, killer: killer.clone() }),
         output: Arc::new(Mortal { inner: backends.output, killer: killer.clone() }),
         jobs: Arc::new(Mortal { inner: backends.jobs, killer: killer.clone() }),
+        records: None,
     };
     let report = runtime.block_on(async {
         let directory = Some(world.path("run"));

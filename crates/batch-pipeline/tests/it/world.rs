@@ -233,7 +233,8 @@ impl World {
 
     pub(crate) fn tools(&self, stop: Stop) -> (Backends, Context) {
         let store = Arc::new(self.store.clone());
-        let backends = Backends { input: store.clone(), output: store, jobs: Arc::new(self.jobs.clone()) };
+        let backends =
+            Backends { input: store.clone(), output: store, jobs: Arc::new(self.jobs.clone()), records: None };
         let told = Arc::clone(&self.told);
         let events = Events::new(move |event| {
             if let Some(line) = line_of(event) {
