@@ -41,6 +41,9 @@ pub struct Usage {
     pub media_tokens: Option<u64>,
 }
 
+/// Whether tokens of this kind are counted.
+type IsWanted = fn(&str) -> bool;
+
 /// Sums of [`Usage`] over many responses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -92,8 +95,8 @@ impl Usage {
     }
 
     /// The count that a list by kind of token has a part of, and which kinds are that part.
-    fn detail(&mut self, name: &str) -> Option<(&mut Option<u64>, fn(&str) -> bool)> {
-        let is_audio: fn(&str) -> bool = |kind| kind == "AUDIO";
+    fn detail(&mut self, name: &str) -> Option<(&mut Option<u64>, IsWanted)> {
+        let is_audio: IsWanted = |kind| kind == "AUDIO";
         match name {
             "promptTokensDetails" | "prompt_tokens_details" => Some((&mut self.audio_tokens, is_audio)),
             "cacheTokensDetails" | "cache_tokens_details" => Some((&mut self.cached_audio_tokens, is_audio)),
