@@ -13,14 +13,14 @@ impl Check {
         Self { name: name.to_owned(), wrong: Some(why) }
     }
 
-    /// Reads `PASS name` and `FAIL name: why`, as the scripts of `fixtures/interop/` print them, and
+    /// Reads `PASS name` and `FAIL name | why`, as the scripts of `fixtures/interop/` print them, and
     /// `test name ... ok`, as Rust's test programs do.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         if let Some(name) = line.strip_prefix("PASS ") {
             return Some(Self { name: name.to_owned(), wrong: None });
         }
         if let Some(rest) = line.strip_prefix("FAIL ") {
-            let (name, why) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
+            let (name, why) = rest.split_once(" | ").unwrap_or((rest, "no reason given"));
             return Some(Self::failed(name, why.to_owned()));
         }
         let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
@@ -41,8 +41,8 @@ mod tests {
         let pass = |name: &str| Some(Check { name: name.to_owned(), wrong: None });
         assert_eq!(Check::parse("PASS list: pages"), pass("list: pages"));
         assert_eq!(Check::parse("test servers::lists ... ok"), pass("servers::lists"));
-        let fail = Some(Check::failed("get", "404: not found".to_owned()));
-        assert_eq!(Check::parse("FAIL get: 404: not found"), fail);
+        let fail = Some(Check::failed("get: deleted", "404: not found".to_owned()));
+        assert_eq!(Check::parse("FAIL get: deleted | 404: not found"), fail);
         let failed = Check::parse("test servers::lists ... FAILED").and_then(|check| check.wrong);
         assert!(failed.is_some());
         for other in ["test servers::lists ... ignored", "running 3 tests", "PASSED", ""] {

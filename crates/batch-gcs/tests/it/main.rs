@@ -8,4 +8,5 @@ mod output;
 mod script;
 mod servers;
 mod setup;
+mod transcripts;
 mod wire;
