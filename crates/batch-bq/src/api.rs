@@ -28,13 +28,15 @@ const UPLOAD_TYPE: HeaderName = HeaderName::from_static("x-upload-content-type")
 #[derive(Debug, Clone)]
 pub(crate) enum RowsOf {
     Table(TableName),
+    /// Some columns of a table, in the table's order.
+    Columns(TableName, Vec<String>),
     Query(JobName),
 }
 
 impl RowsOf {
     pub(crate) fn resource(&self) -> String {
         match self {
-            Self::Table(table) => table.to_string(),
+            Self::Table(table) | Self::Columns(table, _) => table.to_string(),
             Self::Query(job) => job.to_string(),
         }
     }
@@ -129,9 +131,9 @@ impl Api {
     /// A page of rows: at most `rows` of them, and fewer where they are long.
     pub(crate) async fn rows(&self, of: &RowsOf, rows: u64, token: Option<&str>) -> Result<Bytes> {
         let request = match of {
-            RowsOf::Table(TableName { project, dataset, table }) => Request::get(
+            RowsOf::Table(name) | RowsOf::Columns(name, _) => Request::get(
                 Service::BigQuery,
-                ["bigquery", "v2", "projects", project, "datasets", dataset, "tables", table, "data"],
+                ["bigquery", "v2", "projects", &name.project, "datasets", &name.dataset, "tables", &name.table, "data"],
             ),
             RowsOf::Query(JobName { project, id, location }) => {
                 let request = Request::get(Service::BigQuery, ["bigquery", "v2", "projects", project, "queries", id]);
@@ -146,12 +148,15 @@ impl Api {
             // Times as whole microseconds: as floats they lose the last digit.
             .query("formatOptions.useInt64Timestamp", "true")
             .about("read the rows of", of.resource());
+        if let RowsOf::Columns(_, columns) = of {
+            request = request.query("selectedFields", columns.join(","));
+        }
         if let Some(token) = token {
             request = request.query("pageToken", token);
         }
         match (self.http.send(&request).await, of) {
             (Ok(response), _) => Ok(response.body),
-            (Err(error), RowsOf::Table(table)) => Err(self.advise(error, table)),
+            (Err(error), RowsOf::Table(table) | RowsOf::Columns(table, _)) => Err(self.advise(error, table)),
             (Err(error), RowsOf::Query(_)) => Err(error),
         }
     }

@@ -61,7 +61,8 @@ impl BqInput {
         Ok(Self { client, at, dataset })
     }
 
-    fn table(&self, name: &str) -> Result<TableName> {
+    /// The table of a name.
+    pub(crate) fn table(&self, name: &str) -> Result<TableName> {
         let refused = |why: &str| {
             Error::new(Kind::InvalidArgument, "stage as", format!("{name:?} in {self}")).with_source(why.to_owned())
         };
@@ -145,7 +146,7 @@ impl InputStore for BqInput {
 }
 
 impl BqInput {
-    fn no_dataset(&self, doing: &str) -> Error {
+    pub(crate) fn no_dataset(&self, doing: &str) -> Error {
         let error = Error::new(Kind::NotFound, doing, self.at.to_string()).with_source("there is no such dataset");
         error.with_hint(self.client.api().make_dataset(self.at.project(), &self.dataset))
     }

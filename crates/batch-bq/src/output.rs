@@ -105,7 +105,7 @@ impl BqOutput {
 }
 
 /// The table that a job names: its whole address, or its name in the dataset that the job names too.
-fn output_table(table: &str, dataset: Option<&str>) -> Result<TableName> {
+pub(crate) fn output_table(table: &str, dataset: Option<&str>) -> Result<TableName> {
     if table.starts_with("bq://") {
         return TableName::of(&parse(table)?, "read");
     }

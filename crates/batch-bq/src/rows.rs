@@ -81,6 +81,12 @@ impl Rows {
         Self::begin(client, RowsOf::Table(name), fields, Some(table), texts)
     }
 
+    /// Some columns of a table, which is described already.
+    pub(crate) fn of_columns(client: BqClient, name: TableName, table: TableInfo, fields: Vec<Field>) -> Self {
+        let names = fields.iter().map(|field| field.name.clone()).collect();
+        Self::begin(client, RowsOf::Columns(name, names), fields, Some(table), Texts::AsTheyAre)
+    }
+
     pub(crate) fn begin(
         client: BqClient,
         of: RowsOf,
@@ -180,7 +186,9 @@ impl Rows {
                 return Err(self.about(Kind::DataLoss).with_source(why).with_hint("run again"));
             }
         }
-        let (RowsOf::Table(name), Some(before)) = (&*self.of, &self.table) else { return Ok(()) };
+        let (RowsOf::Table(name) | RowsOf::Columns(name, _), Some(before)) = (&*self.of, &self.table) else {
+            return Ok(());
+        };
         let after = self.client.google().table(name).await?;
         let unchanged = after.is_some_and(|after| after.modified == before.modified && after.rows == before.rows);
         if unchanged || before.is_streamed {

@@ -56,7 +56,7 @@ impl Upload {
             Flight::Sending(_) | Flight::Failed => Some(self.landed().await?),
         };
         let (client, table, url) = (self.client.clone(), self.table.clone(), Arc::clone(&self.session));
-        let job = session.is_none().then(|| job.clone()).unwrap_or_default();
+        let job = if session.is_none() { job.clone() } else { Value::Null };
         self.flight = Flight::Sending(tokio::spawn(async move {
             let mut session = match session {
                 Some(session) => session,

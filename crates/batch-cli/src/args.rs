@@ -7,8 +7,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     commands::{
         cache::{CacheArgs, UseArgs},
-        clean::CleanArgs, collect::CollectArgs, jobs::JobsArgs, ls::LsArgs, part::PartArgs, plan::{CostArgs, PlanArgs}, retry::RetryArgs,
-        status::StatusArgs, submit::SubmitArgs, wait::WaitArgs,
+        clean::CleanArgs,
+        collect::CollectArgs,
+        jobs::JobsArgs,
+        ls::LsArgs,
+        part::PartArgs,
+        plan::{CostArgs, PlanArgs},
+        retry::RetryArgs,
+        status::StatusArgs,
+        submit::SubmitArgs,
+        wait::WaitArgs,
     },
     exit,
     terminal::Color,
@@ -34,8 +42,6 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole batch: build, stage, submit, wait, collect, join, evaluate.
     Run(RunArgs),
-    /// Ask again about the records of a run that have no answer.
-    Retry(RetryArgs),
     /// Build, stage and create the jobs of a batch, and leave them alone.
     Submit(SubmitArgs),
     /// See how the jobs of a run stand, or one job.
@@ -50,6 +56,8 @@ pub(crate) enum Command {
     Jobs(JobsArgs),
     /// See what a run left in the cloud, and remove it.
     Clean(CleanArgs),
+    /// Ask again about the records of a run that have no answer.
+    Retry(RetryArgs),
     /// Show or clear the answers that later runs need not ask for again.
     Cache(CacheArgs),
     /// Say what a run would do and cost, before anything is done.

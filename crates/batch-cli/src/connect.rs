@@ -136,7 +136,9 @@ impl Target {
 
     /// The services in which the addresses are.
     fn services(&self) -> Vec<Service> {
-        vec![self.input.service(), self.output.service()]
+        let mut services = vec![self.input.service(), self.output.service()];
+        services.dedup();
+        services
     }
 }
 

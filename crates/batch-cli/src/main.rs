@@ -27,10 +27,10 @@ fn main() -> ExitCode {
     let mut terminal = Terminal::new(cli.color, |name| std::env::var(name).ok());
     let progress = match &cli.command {
         Command::Run(args) => Some(args.progress),
-        Command::Retry(args) => Some(args.progress),
         Command::Submit(args) => Some(args.progress),
         Command::Wait(args) => Some(args.progress),
         Command::Collect(args) => Some(args.progress),
+        Command::Retry(args) => Some(args.progress),
         _ => None,
     };
     if progress == Some(ProgressMode::Json) {

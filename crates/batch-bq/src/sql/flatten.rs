@@ -48,6 +48,7 @@ pub struct FlattenAnswers {
     outputs: Vec<BigQueryUri>,
     inputs: Vec<BigQueryUri>,
     format: AnswerFormat,
+    key: String,
     columns: Vec<String>,
     response_type: ResponseType,
     flattened: Flattened,
@@ -116,6 +117,7 @@ impl FlattenAnswers {
         Self {
             outputs,
             inputs: Vec::new(),
+            key: "key".to_owned(),
             format,
             columns: Vec::new(),
             response_type: ResponseType::Json,
@@ -130,6 +132,14 @@ impl FlattenAnswers {
     #[must_use]
     pub fn inputs(mut self, inputs: Vec<BigQueryUri>) -> Self {
         self.inputs = inputs;
+        self
+    }
+
+    /// The column with the keys, in the outputs and the inputs; `key` unless told otherwise. In the
+    /// flattened rows it is `key`.
+    #[must_use]
+    pub fn key_column(mut self, name: impl Into<String>) -> Self {
+        self.key = name.into();
         self
     }
 
@@ -288,6 +298,7 @@ impl FlattenAnswers {
     /// From the output tables to `answers`, one row for each key.
     fn steps(&self, b: &str, pass: &[String]) -> Result<String> {
         let pass = pass.iter().map(|name| format!(", {name}")).collect::<String>();
+        let key = format!("CAST({} AS STRING) AS `key`", quote::column(&self.key, "the key column")?);
         let response = match self.response_type {
             ResponseType::Json => "response",
             ResponseType::String => "SAFE.PARSE_JSON(response, wide_number_mode => 'round')",
@@ -304,16 +315,13 @@ impl FlattenAnswers {
             union(
                 &self.outputs,
                 &format!(
-                    "CAST(`key` AS STRING) AS `key`{pass}, status AS {b}status, processed_time AS {b}time, \
+                    "{key}{pass}, status AS {b}status, processed_time AS {b}time, \
                      {response} AS {b}response"
                 )
             )?
         )];
         if !self.inputs.is_empty() {
-            steps.insert(
-                0,
-                format!("inputs AS (\n{}\n)", union(&self.inputs, &format!("CAST(`key` AS STRING) AS `key`{pass}"))?),
-            );
+            steps.insert(0, format!("inputs AS (\n{}\n)", union(&self.inputs, &format!("{key}{pass}"))?));
         }
         let named = [
             ("candidates", candidate_columns(b)),

@@ -46,13 +46,13 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         // Only what goes over a network pays for the start of a runtime.
         Command::Plan(args) => block_on(plan::plan(args, terminal)),
         Command::Run(args) => block_on(run::run(args, terminal)),
-        Command::Retry(args) => block_on(retry::retry(args, terminal)),
         Command::Submit(args) => block_on(submit::submit(args, terminal)),
         Command::Status(args) => block_on(status::status(args, terminal)),
         Command::Wait(args) => block_on(wait::wait(args, terminal)),
         Command::Collect(args) => block_on(collect::collect(args, terminal)),
         Command::Jobs(args) => block_on(jobs::jobs(args, terminal)),
         Command::Clean(args) => block_on(clean::clean(args, terminal)),
+        Command::Retry(args) => block_on(retry::retry(args, terminal)),
         Command::Emulator(args) => block_on(emulator::emulator(args, terminal)),
     }
 }

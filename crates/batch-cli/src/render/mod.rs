@@ -7,6 +7,6 @@ pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod remnants;
 pub(crate) mod report;
-pub(crate) mod spending;
 pub(crate) mod runs;
+pub(crate) mod spending;
 pub(crate) mod status;

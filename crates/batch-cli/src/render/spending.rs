@@ -90,7 +90,8 @@ fn notes(out: &mut String, spending: &Spending) {
     }
     let cached = spending.cached.all();
     if 0 < cached.prompts() + cached.answers() {
-        let _ = writeln!(out, "{} tokens more were paid for by earlier runs", grouped(cached.prompts() + cached.answers()));
+        let _ =
+            writeln!(out, "{} tokens more were paid for by earlier runs", grouped(cached.prompts() + cached.answers()));
     }
     if let Some(estimate) = &spending.estimate
         && let (Some(low), Some(high)) = (estimate.batch_usd.low, estimate.batch_usd.high)

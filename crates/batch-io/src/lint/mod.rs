@@ -260,7 +260,7 @@ impl Linter {
                 Requests::Other => limits::EMBEDDINGS_PER_JOB,
                 Requests::Bare => limits::CLASSIC_EMBEDDINGS_PER_JOB,
             });
-            if self.lines == limit + 1 {
+            if Some(self.lines) == limit.checked_add(1) {
                 let message = format!("this is request number {}, and a job has {limit} at most", self.lines);
                 report.add(&rules::TOO_MANY_REQUESTS, 0, &Pointer::Line, message);
             }

@@ -17,7 +17,11 @@ fn read(run: &RunDir, name: &str) -> String {
 /// The first columns of the results.
 fn answers(run: &RunDir) -> String {
     let results = read(run, "results.csv");
-    results.lines().skip(1).map(|line| line.split(',').take(3).collect::<Vec<_>>().join(" ") + "\n").collect()
+    results
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').take(3).collect::<Vec<_>>().join(" ").trim_end().to_owned() + "\n")
+        .collect()
 }
 
 #[tokio::test]
@@ -135,7 +139,7 @@ async fn a_failure_never_takes_the_place_of_an_answer_and_the_newest_failure_is_
     assert_snapshot!(answers(&run), @r"
     a answered A
     b answered B
-    c request_error 
+    c request_error
     d answered D
     ");
     assert!(report.accounting.is_balanced());
