@@ -82,7 +82,7 @@ async fn ask(answer: &str, options: AnswerOptions, request: Value) -> Value {
     parse(&lines[0])
 }
 
-fn completion(message: Value, reason: &str) -> Say {
+fn completion(message: &Value, reason: &str) -> Say {
     Say::Json(json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1_795_255_200, "model": "tiny-1",
         "choices": [{ "index": 0, "message": message, "finish_reason": reason }],
@@ -92,7 +92,7 @@ fn completion(message: Value, reason: &str) -> Say {
 }
 
 fn text(text: &str) -> Say {
-    completion(json!({ "role": "assistant", "content": text }), "stop")
+    completion(&json!({ "role": "assistant", "content": text }), "stop")
 }
 
 fn hello() -> Value {
@@ -204,16 +204,16 @@ async fn each_way_to_finish_has_its_reason() {
         ("tool_calls", "STOP"),
         ("?", "OTHER"),
     ] {
-        let say = completion(json!({ "role": "assistant", "content": "x" }), theirs);
+        let say = completion(&json!({ "role": "assistant", "content": "x" }), theirs);
         assert_eq!(with_config(json!({}), say).await.1["candidates"][0]["finishReason"], ours);
     }
     // Thoughts used up the tokens: a content without parts. They are shown where asked.
-    let say = completion(json!({ "content": null, "reasoning_content": "hm" }), "length");
+    let say = completion(&json!({ "content": null, "reasoning_content": "hm" }), "length");
     let (_, response) = with_config(json!({}), say.clone()).await;
     assert_eq!(response["candidates"][0]["content"], json!({ "role": "model" }));
     let (_, response) = with_config(json!({ "thinkingConfig": { "includeThoughts": true } }), say).await;
     assert_eq!(response["candidates"][0]["content"]["parts"], json!([{ "text": "hm", "thought": true }]));
-    let (_, response) = with_config(json!({}), completion(json!({ "content": null, "refusal": "No." }), "stop")).await;
+    let (_, response) = with_config(json!({}), completion(&json!({ "content": null, "refusal": "No." }), "stop")).await;
     assert_eq!(
         response["candidates"][0],
         json!({ "content": { "role": "model" }, "finishMessage": "No.", "finishReason": "SAFETY" })
@@ -225,7 +225,7 @@ async fn functions_are_called_both_ways() {
     let call = |arguments| {
         let function = json!({ "name": "f", "arguments": arguments });
         completion(
-            json!({ "content": null, "tool_calls": [{ "id": "c9", "type": "function", "function": function }] }),
+            &json!({ "content": null, "tool_calls": [{ "id": "c9", "type": "function", "function": function }] }),
             "tool_calls",
         )
     };
