@@ -347,7 +347,7 @@ mod tests {
         fn any_text_comes_back_as_it_was(text: String) {
             let value = serde_json::to_string(&text).unwrap();
             let written = cell(FieldKind::String, &value).unwrap();
-            prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text.clone());
+            prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
             let json = cell(FieldKind::Json, &value).unwrap();
             prop_assert!(serde_json::from_str::<&RawValue>(&json).is_ok(), "{} is no JSON", json);
             prop_assert!(!json.contains('\n'));
