@@ -3,6 +3,8 @@
 //! * [`BqClient`] is the connection: one login for any number of stores, for SQL and for reading tables.
 //! * [`BqInput`] stages request lines as tables ([`batch_backend::InputStore`]).
 //! * [`BqOutput`] reads the output table of a job ([`batch_backend::OutputStore`]).
+//! * [`BqRecords`] has BigQuery itself build the requests of a table or query that lies there already, and
+//!   make columns of the answers ([`batch_backend::RecordStore`]); [`sql`] writes the statements.
 //! * [`check_input_columns`], [`check_location`] and the `check_…` methods of the client hold tables
 //!   against the rules of the service before anything is created.
 //!
@@ -47,6 +49,7 @@ mod input;
 mod job;
 mod names;
 mod output;
+mod records;
 mod rows;
 pub mod sql;
 mod sql_job;
@@ -58,6 +61,7 @@ pub use client::BqClient;
 pub use input::BqInput;
 pub use job::SqlStatistics;
 pub use output::BqOutput;
+pub use records::{BqRecords, ResultsIn};
 pub use rows::{RowPage, Rows};
 pub use sql_job::{DryRun, SqlJob};
 pub use table::{DatasetInfo, Field, FieldKind, Mode, TableInfo};

@@ -1,12 +1,13 @@
 //! Which backend serves which address: the one place that knows the schemes.
 
 mod places;
+mod records;
 
 use std::sync::Arc;
 
 use batch_api::VertexJobs;
 use batch_backend::{InputStore, JobService, OutputStore};
-use batch_bq::{BqClient, BqInput, BqOutput};
+use batch_bq::{BqClient, BqInput, BqOutput, sql::Source};
 use batch_gcs::{GcsClient, GcsInput, GcsOutput};
 use batch_http::{Credentials, EndpointSettings, Endpoints, HttpClient, HttpConfig, RetryPolicy, Service, env};
 use batch_model::{BatchPredictionJob, BigQueryUri, GcsUri, Location, OutputConfig};
@@ -21,6 +22,8 @@ pub(crate) struct Target {
     location: Location,
     input: Address,
     output: Address,
+    /// The records, where they lie in BigQuery.
+    records: Option<Source>,
 }
 
 /// An address of a spec.
@@ -72,7 +75,9 @@ impl Target {
         let location =
             location.ok_or_else(|| missing("location", "set target.location, --location or GOOGLE_CLOUD_LOCATION"))?;
         let location = location.parse().map_err(|error| Failure::caused("[target] location", error))?;
-        let input = target.input.as_deref();
+        let records = records::source(spec)?;
+        let beside = records::beside(spec, records.as_ref());
+        let input = target.input.as_deref().or(beside.as_deref());
         let input = input.ok_or_else(|| {
             missing("place for request lines", "set target.input to gs://bucket/folder or bq://project.dataset")
         })?;
@@ -87,7 +92,10 @@ impl Target {
             let failure = Failure::new(format!("target.input names no dataset: {uri}"));
             return Err(failure.with_hint("request lines are staged in a dataset that exists: bq://project.dataset"));
         }
-        Ok(Self { project, location, input, output })
+        if records.is_some() {
+            records::check(spec, &input, &output)?;
+        }
+        Ok(Self { project, location, input, output, records })
     }
 
     /// Where the addresses are, and whether jobs in the target's location can use them. Only looks.
@@ -129,9 +137,13 @@ impl Target {
                 Arc::new(BqOutput::new(bigquery, uri.clone()))
             }
         };
+        let records = match self.records {
+            Some(_) => Some(Arc::new(self.records_on(reached.bigquery(&self.project, &self.location).await?, spec)?) as _),
+            None => None,
+        };
         let Reached { http, elsewhere, .. } = reached;
         let jobs = Arc::new(VertexJobs::new(http, &self.project, self.location.clone()));
-        Ok(Connected { backends: Backends { input, output, jobs, records: None }, elsewhere })
+        Ok(Connected { backends: Backends { input, output, jobs, records }, elsewhere })
     }
 
     /// The services in which the addresses are.

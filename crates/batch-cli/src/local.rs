@@ -17,7 +17,17 @@ const BUCKET: &str = "local-bucket";
 const API_KEY: &str = "BATCH_ANSWER_API_KEY";
 
 /// Fills in what a spec may leave out for a local run.
-pub(crate) fn fill(spec: &mut Spec) {
+///
+/// # Errors
+/// The records are in BigQuery: the emulator begins without a table.
+pub(crate) fn fill(spec: &mut Spec) -> Result<()> {
+    if !spec.input.is_here() {
+        let failure = Failure::new(format!("--local begins with an empty emulator, which has no {}", spec.input.name()));
+        return Err(failure.with_hint(
+            "start `batch-cli emulator --data DIR --dataset PROJECT.DATASET`, load the table there, and set \
+             endpoints.bigquery and endpoints.vertex to where it listens",
+        ));
+    }
     let target = &mut spec.target;
     target.project.get_or_insert_with(|| PROJECT.to_owned());
     target.location.get_or_insert_with(|| LOCATION.to_owned());
@@ -25,6 +35,7 @@ pub(crate) fn fill(spec: &mut Spec) {
     target.output.get_or_insert_with(|| format!("gs://{BUCKET}/output"));
     // The services are here, whatever the spec would reach otherwise.
     spec.endpoints = batch_pipeline::EndpointsSpec::default();
+    Ok(())
 }
 
 /// The emulator of a local run: what the spec says of it, and the buckets and datasets that the spec names.

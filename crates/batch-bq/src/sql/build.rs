@@ -16,6 +16,32 @@ pub enum Source {
     Query(String),
 }
 
+impl Source {
+    /// The statement that creates a table of all rows as they are.
+    ///
+    /// # Errors
+    /// For a query without text, and a name that is no table's.
+    pub fn copy(&self, into: &BigQueryUri) -> Result<Statement> {
+        let sql = format!("CREATE TABLE {} AS\nSELECT *\nFROM {}", quote::table(into)?, self.from_clause()?);
+        Statement::new(format!("put the rows into {into}"), sql)
+    }
+
+    /// `FROM` what, with the row's alias.
+    fn from_clause(&self) -> Result<String> {
+        Ok(match self {
+            Self::Table(uri) => format!("{} AS {ROW}", quote::table(uri)?),
+            Self::Query(query) => {
+                let query = query.trim_end_matches(|char: char| char == ';' || char.is_whitespace()).trim_start();
+                if query.is_empty() {
+                    return Err(SqlError::new("the source is a query without text"));
+                }
+                // The line end ends a comment, too.
+                format!("(\n{query}\n) AS {ROW}")
+            }
+        })
+    }
+}
+
 /// Writes the SQL that builds the requests of a spec inside BigQuery.
 ///
 /// The tables that it creates have `key` (`STRING`), `request` (`JSON`) and the spec's
@@ -60,7 +86,7 @@ impl<'a> BuildRequests<'a> {
     /// # Errors
     /// For a key column that the source lacks or that has a type without one spelling.
     pub fn check_keys(&self) -> Result<Statement> {
-        let source = self.source()?;
+        let source = self.source.from_clause()?;
         let sql = if self.key.is_some() {
             format!(
                 "WITH keys AS (\n  SELECT {} AS batch_key, COUNT(*) AS n\n  FROM {source}\n  GROUP BY batch_key\n)\n\
@@ -137,21 +163,6 @@ impl<'a> BuildRequests<'a> {
         Ok(statements)
     }
 
-    /// `FROM` what, with the row's alias.
-    fn source(&self) -> Result<String> {
-        Ok(match &self.source {
-            Source::Table(uri) => format!("{} AS {ROW}", quote::table(uri)?),
-            Source::Query(query) => {
-                let query = query.trim_end_matches(|char: char| char == ';' || char.is_whitespace()).trim_start();
-                if query.is_empty() {
-                    return Err(SqlError::new("the source is a query without text"));
-                }
-                // The line end ends a comment, too.
-                format!("(\n{query}\n) AS {ROW}")
-            }
-        })
-    }
-
     /// The key of a row of the source.
     fn key_expression(&self, alias: &str) -> Result<String> {
         let Some(name) = &self.key else {
@@ -207,7 +218,7 @@ impl<'a> BuildRequests<'a> {
              counted AS (\n  SELECT *, COUNT(*) OVER (PARTITION BY {key_name}) AS {count_name}\n  FROM keyed\n)\n\
              SELECT\n  {}\nFROM counted AS k",
             self.key_expression(ROW)?,
-            self.source()?,
+            self.source.from_clause()?,
             columns.join(",\n  "),
         ))
     }

@@ -64,7 +64,8 @@ impl UseArgs {
         answered_by: Option<&str>,
         local: bool,
     ) -> Result<Option<CacheUse>> {
-        if self.no_cache || !spec.cache.enabled.unwrap_or(!local) {
+        // Of records that are not here it could know nothing.
+        if self.no_cache || !spec.cache.enabled.unwrap_or(!local && spec.input.is_here()) {
             return Ok(None);
         }
         let directory = match &spec.cache.path {

@@ -110,7 +110,7 @@ pub(crate) async fn plan(args: PlanArgs, terminal: &Terminal) -> Result<Exit> {
     let settings = settings.table(&args.settings, Some(&args.spec))?.request(&args.request)?;
     let mut spec = settings.load(Some(&args.spec))?;
     if args.local {
-        local::fill(&mut spec);
+        local::fill(&mut spec)?;
     }
     let input = Spec::resolve_path(&args.spec, &spec.input.path);
     if let Some(out) = args.out.as_deref() {

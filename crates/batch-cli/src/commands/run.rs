@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use batch_backend::RecordStore;
 use batch_pipeline::{Clock, Plan, PlanOptions, RunDir, RunDirOptions, Selection, Spec, system};
 
 use super::{
@@ -41,7 +42,8 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
         spec_file: Some(spec_file.clone()),
         ..RunDirOptions::default()
     };
-    let mut run = RunDir::open(&spec, &input, &options, &*clock)?;
+    let records = remote.as_ref().and_then(|remote| remote.backends.records.as_deref());
+    let mut run = open(&spec, &input, records, &options, &*clock).await?;
     if let Some(plan) = &plan {
         plan.keep_in(run.path())?;
     }
@@ -68,6 +70,20 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     })?;
     write_report(&report, args.format, terminal)?;
     thresholds.judge(&report, terminal)
+}
+
+/// The run of a table here, or of records where they lie.
+pub(crate) async fn open(
+    spec: &Spec,
+    input: &Path,
+    records: Option<&dyn RecordStore>,
+    options: &RunDirOptions,
+    clock: &dyn Clock,
+) -> Result<RunDir> {
+    let Some(records) = records else { return Ok(RunDir::open(spec, input, options, clock)?) };
+    // What the service would refuse is told before there is a run.
+    let info = records.look().await?;
+    Ok(RunDir::open_records(spec, &info, options, clock)?)
 }
 
 /// What is to be run, and where that is told.
@@ -116,7 +132,7 @@ impl Wanted {
         let settings = Settings::from_environment().run(args)?;
         let mut spec = settings.load(Some(&args.spec))?;
         if args.local {
-            local::fill(&mut spec);
+            local::fill(&mut spec)?;
         }
         let input = match spec.input.path.as_path() {
             stdin if stdin == Path::new("-") => stdin.to_owned(),
@@ -126,6 +142,10 @@ impl Wanted {
         let options =
             PlanOptions { spec_file: Some(args.spec.clone()), local: args.local, selection, ..PlanOptions::default() };
         let plan = match args.cost.max_cost {
+            Some(_) if !spec.input.is_here() => {
+                let failure = Failure::new(format!("what {} costs is not known before", spec.input.name()));
+                return Err(failure.with_hint("leave out --max-cost"));
+            }
             Some(_) => Some(batch_pipeline::plan(&spec, &input, &options, clock)?),
             None => None,
         };

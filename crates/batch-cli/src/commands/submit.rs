@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use batch_model::JobName;
-use batch_pipeline::{RunDir, RunDirOptions, Spec, state::RunState, system};
+use batch_pipeline::{RunDirOptions, Spec, state::RunState, system};
 use clap::Args;
 use serde_json::json;
 
 use super::{
     cache::UseArgs,
     part::PartArgs,
+    run::open,
     session::{Session, failure_of, quoted},
     subject::EMULATOR_HINT,
 };
@@ -97,7 +98,7 @@ pub(crate) async fn submit(args: SubmitArgs, terminal: &Terminal) -> Result<Exit
         spec_file: Some(args.spec.clone()),
         ..RunDirOptions::default()
     };
-    let mut run = RunDir::open(&spec, &input, &options, &*system())?;
+    let mut run = open(&spec, &input, backends.records.as_deref(), &options, &*system()).await?;
     let session = Session::start(args.progress, terminal, elsewhere.is_none());
     let outcome = batch_pipeline::submit(&mut run, &backends, &session.context).await;
     session.finish();

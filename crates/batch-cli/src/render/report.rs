@@ -34,7 +34,10 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
     if let Some(metrics) = &report.evaluation {
         let _ = write!(out, "\n{}", evaluation::text(metrics));
     }
-    let _ = writeln!(out, "\nresults: {}/{}", report.directory, report.results);
+    let _ = match report.results_in {
+        None => writeln!(out, "\nresults: {}/{}", report.directory, report.results),
+        Some(_) => writeln!(out, "\nresults: {}", report.results),
+    };
     if let Some(mismatches) = &report.mismatches {
         let _ = writeln!(out, "answers that are not the expected ones: {}/{mismatches}", report.directory);
     }
