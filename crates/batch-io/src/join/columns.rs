@@ -1,9 +1,10 @@
 //! The columns of the results.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use batch_model::prices::Price;
 
+use super::row::JoinedRow;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::predictions::{AnswerFormat, Reading};
 use crate::table::Columns;
@@ -100,9 +101,17 @@ pub(super) struct Layout {
     pub(super) fields: Vec<(String, String)>,
     /// What tokens cost, where there is a column for it; and nothing where that is not known.
     pub(super) price: Option<Option<&'static Price>>,
+    /// What they cost in the predictions files of other models.
+    pub(super) file_prices: BTreeMap<String, Option<&'static Price>>,
 }
 
 impl Layout {
+    /// What the tokens of a row cost: by its file, where that is one of another model.
+    pub(super) fn price_of(&self, row: &JoinedRow<'_>) -> Option<Option<&'static Price>> {
+        let of_file = row.found().and_then(|found| self.file_prices.get(found.file));
+        self.price.map(|price| of_file.copied().unwrap_or(price))
+    }
+
     pub(super) fn new(
         input: &Columns,
         file: &str,
@@ -119,6 +128,7 @@ impl Layout {
                 .collect(),
             fields: fields.into_names().into_iter().map(|name| (name.clone(), format!("{field}{name}"))).collect(),
             price,
+            file_prices: BTreeMap::new(),
         };
         if let Some(name) = layout.ours.iter().find(|name| input.position(name).is_some()) {
             return Err(Error::new(ErrorKind::Setting, format!("the input has a column {name:?}, and so have the results"))

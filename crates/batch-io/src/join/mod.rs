@@ -13,6 +13,7 @@ mod scan;
 mod summary;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -93,6 +94,7 @@ pub struct Join<'a> {
     format: Option<AnswerFormat>,
     skip: Option<Box<Skip<'a>>>,
     price: Option<Option<&'static Price>>,
+    file_prices: BTreeMap<String, Option<&'static Price>>,
     output: TableFormat,
     column_prefix: String,
     field_prefix: String,
@@ -125,6 +127,7 @@ impl<'a> Join<'a> {
             format: None,
             skip: None,
             price: None,
+            file_prices: BTreeMap::new(),
             output: TableFormat::CSV,
             column_prefix: String::new(),
             field_prefix: String::new(),
@@ -210,6 +213,13 @@ impl<'a> Join<'a> {
         self
     }
 
+    /// The price of the predictions in the file of this name, where another model answered them than the
+    /// one that [`price`](Self::price) is of.
+    pub fn price_of_file(mut self, name: impl Into<String>, price: Option<&'static Price>) -> Self {
+        self.file_prices.insert(name.into(), price);
+        self
+    }
+
     /// Goes in front of the names of the columns that are made of the answers' fields.
     pub fn field_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.field_prefix = prefix.into();
@@ -250,7 +260,8 @@ impl<'a> Join<'a> {
             ..JoinSummary::default()
         };
         let (ours, field) = (&self.column_prefix, &self.field_prefix);
-        let layout = Layout::new(table.columns(), table.name(), scan.fields, (ours, field), self.price)?;
+        let mut layout = Layout::new(table.columns(), table.name(), scan.fields, (ours, field), self.price)?;
+        layout.file_prices = std::mem::take(&mut self.file_prices);
         let matches = if scan.has_retyped || self.label.is_some() || self.requests.is_some() {
             let matches = self.find_matches(table, &mut predictions, label)?;
             table = (self.open)()?;
@@ -284,7 +295,10 @@ impl<'a> Join<'a> {
         writer.finish().map_err(failed)?;
         summary.duplicates = predictions.duplicates;
         summary.unmatched = predictions.unmatched()?;
-        summary.superseded = predictions.superseded;
+        for totals in predictions.superseded.values() {
+            summary.superseded += *totals;
+        }
+        summary.superseded_by_file = predictions.superseded;
         summary.field_columns = layout.fields.into_iter().map(|(_, column)| column).collect();
         Ok(summary)
     }

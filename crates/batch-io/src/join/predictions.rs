@@ -1,6 +1,7 @@
 //! All predictions of a join: the index over them, and the lines behind it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -25,15 +26,15 @@ pub(super) struct Predictions {
     keyless: usize,
     /// Taken by a record that has another one.
     pub(super) duplicates: u64,
-    /// What the predictions that do not count had in tokens.
-    pub(super) superseded: UsageTotals,
+    /// What the predictions that do not count had in tokens, by their file.
+    pub(super) superseded: BTreeMap<String, UsageTotals>,
     taken: usize,
 }
 
 impl Predictions {
     pub(super) fn new(files: FileSet, mut formats: Formats, index: Index, keyless: usize) -> Self {
         let common = formats.common();
-        Self { files, formats, common, index, keyless, duplicates: 0, superseded: UsageTotals::default(), taken: 0 }
+        Self { files, formats, common, index, keyless, duplicates: 0, superseded: BTreeMap::new(), taken: 0 }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -124,9 +125,9 @@ impl Predictions {
 
     /// Counts the tokens of a prediction that counts for nothing else.
     fn supersede(&mut self, entry: EntryId) -> Result<()> {
-        let usage = self.with_reading(entry, |reading, _, _| reading.usage)?;
-        if let Some(counts) = usage.counts() {
-            self.superseded.add_counts(&counts);
+        let (counts, file) = self.with_reading(entry, |reading, file, _| (reading.usage.counts(), file.to_owned()))?;
+        if let Some(counts) = counts {
+            self.superseded.entry(file).or_default().add_counts(&counts);
         }
         Ok(())
     }

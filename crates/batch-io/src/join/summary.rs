@@ -38,6 +38,9 @@ pub struct JoinSummary {
     /// Tokens of the predictions that did not, since another one counts or no record is theirs: they were
     /// paid for all the same.
     pub superseded: UsageTotals,
+    /// The same by the name of the predictions file that they are in.
+    #[serde(skip)]
+    pub superseded_by_file: BTreeMap<String, UsageTotals>,
     /// How often each model version answered, among the predictions that joined.
     pub model_versions: BTreeMap<String, u64>,
     /// The first record of each outcome but `answered`.

@@ -75,7 +75,7 @@ fn write_delimited(csv: &mut csv::Writer<&mut dyn Write>, row: &JoinedRow<'_>, l
             None => csv.write_field("")?,
         }
     }
-    if let Some(price) = layout.price {
+    if let Some(price) = layout.price_of(row) {
         csv.write_field(cost(row, price).unwrap_or_default())?;
     }
     for (field, _) in &layout.fields {
@@ -110,7 +110,7 @@ fn write_object(out: &mut Vec<u8>, row: &JoinedRow<'_>, layout: &Layout) -> io::
         name(out, column)?;
         serde_json::to_writer(&mut *out, &count)?;
     }
-    if let (Some(price), Some(column)) = (layout.price, layout.ours.last()) {
+    if let (Some(price), Some(column)) = (layout.price_of(row), layout.ours.last()) {
         name(out, column)?;
         out.extend_from_slice(cost(row, price).as_deref().unwrap_or("null").as_bytes());
     }
