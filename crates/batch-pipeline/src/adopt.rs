@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use batch_backend::{JobService, ListJobs, OutputStore};
-use batch_model::{BatchPredictionJob, JobName, OutputConfig};
+use batch_model::{BatchPredictionJob, JobName, ModelName, OutputConfig};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Clock, Context, Error, FINGERPRINT_LABEL, Kind, RUN_LABEL, Result, RunDir, SHARD_LABEL, Spec,
+    Clock, Context, Error, FINGERPRINT_LABEL, Kind, ROUND_LABEL, RUN_LABEL, RequestSpec, Result, RunDir, SHARD_LABEL,
+    Spec, UNANSWERED,
     collect::spool,
+    retry::list_of,
     run_dir::{digest_of, new_state},
-    state::{Attempt, CollectedFile, Shard, StagedState, StateSeen},
+    state::{Attempt, CollectedFile, Round, Shard, StagedState, StateSeen},
     status::Times,
     status::job_status,
 };
@@ -37,8 +39,8 @@ pub async fn download(
     spool(source, directory, Path::new("predictions"), 0, context).await
 }
 
-/// The jobs of the run that `job` is of, this one among them: those with the same labels, the newest attempt
-/// of every shard, in order of the shards. A job that no run of ours has made stands alone.
+/// The jobs of the run that `job` is of, this one among them: those with the same labels, every attempt at
+/// every shard, in order of shards and attempts. A job that no run of ours has made stands alone.
 ///
 /// # Errors
 /// What the service may answer.
@@ -60,15 +62,9 @@ pub async fn jobs_of_run(jobs: &dyn JobService, job: &BatchPredictionJob) -> Res
     if !found.iter().any(|other| other.name == job.name) {
         found.push(job.clone());
     }
-    found.sort_by_key(piece_of);
-    found.dedup_by(|later, earlier| {
-        let same = piece_of(later).map(|piece| piece.0) == piece_of(earlier).map(|piece| piece.0);
-        if same {
-            // The later attempt stays.
-            std::mem::swap(later, earlier);
-        }
-        same
-    });
+    found.sort_by(|one, other| (piece_of(one), &one.create_time).cmp(&(piece_of(other), &other.create_time)));
+    // Two for one attempt would be one too many; the older is the one that its run goes on with.
+    found.dedup_by_key(|job| piece_of(job));
     Ok(found)
 }
 
@@ -82,8 +78,14 @@ fn piece_of(job: &BatchPredictionJob) -> Option<(usize, u32)> {
     Some((shard.parse().ok()?, attempt.parse().ok()?))
 }
 
+/// The round of retries that a job was made in; 0 is the run itself.
+fn round_of(job: &BatchPredictionJob) -> u32 {
+    label(job, ROUND_LABEL).and_then(|round| round.parse().ok()).unwrap_or(0)
+}
+
 /// A run made of jobs that are there already, in a new `directory`: what a run of `spec` over `input` would
-/// be with these jobs, in order of its shards. [`wait`](crate::wait()), [`collect`](crate::collect()) and
+/// be with these jobs, in order of its shards and of the attempts at each. Rounds of retries are told by the
+/// jobs' labels; which settings they asked with is told by nobody, but for the model. [`wait`](crate::wait()), [`collect`](crate::collect()) and
 /// [`run`](crate::run()) go on with it.
 ///
 /// # Errors
@@ -108,12 +110,21 @@ pub fn adopt(
     if state.spec.request.model.is_empty() {
         state.spec.request.model = first.model.clone().unwrap_or_default();
     }
-    let mut records = 0;
-    for (index, job) in jobs.iter().enumerate() {
-        let shard = shard_of(index, records, job, clock.now())?;
-        records += shard.records;
-        state.shards.push(shard);
+    let (mut records, mut before) = (0, None);
+    for job in jobs {
+        let (number, attempt) = (piece_of(job).map(|piece| piece.0), attempt_of(job, clock.now())?);
+        match state.shards.last_mut().filter(|_| number.is_some() && number == before) {
+            // The output of the attempt before was its input.
+            Some(shard) => shard.attempts.push(Attempt { input: job.input_config.clone(), ..attempt }),
+            None => {
+                let shard = shard_of(state.shards.len(), records, job, attempt, clock.now());
+                records += if shard.round == 0 { shard.records } else { 0 };
+                state.shards.push(shard);
+            }
+        }
+        before = number;
     }
+    state.rounds = rounds_of(jobs, &state.shards, &state.spec)?;
     state.staged = true;
     RunDir::create(directory.to_owned(), state)
 }
@@ -124,22 +135,46 @@ pub fn is_of(run: &RunDir, job: &BatchPredictionJob) -> Option<bool> {
     label(job, FINGERPRINT_LABEL).map(|label| run.state().fingerprint.starts_with(label))
 }
 
-fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, now: Timestamp) -> Result<Shard> {
+/// The rounds that the jobs were made in, as far as is known of them.
+fn rounds_of(jobs: &[BatchPredictionJob], shards: &[Shard], spec: &Spec) -> Result<Vec<Round>> {
+    let last = jobs.iter().map(round_of).max().unwrap_or(0);
+    let ours = spec.model()?;
+    (1..=last)
+        .map(|number| {
+            let of_round = || {
+                let attempts =
+                    shards.iter().flat_map(|shard| shard.attempts.iter().map(move |attempt| (shard, attempt)));
+                attempts.filter(|(_, attempt)| attempt.round == number)
+            };
+            let mut models = jobs.iter().filter(|job| round_of(job) == number).filter_map(|job| job.model.as_deref());
+            let model = models.find(|model| model.parse().is_ok_and(|model: ModelName| model != ours));
+            Ok(Round {
+                number,
+                begun: of_round().map(|(_, attempt)| attempt.intended).min().unwrap_or_default(),
+                only: UNANSWERED.to_vec(),
+                records: of_round().filter(|(shard, _)| shard.round == number).map(|(shard, _)| shard.records).sum(),
+                list: list_of(number),
+                request: model.map(|model| RequestSpec { model: model.to_owned(), ..spec.request.clone() }),
+                resumed: of_round().filter(|(shard, _)| shard.round < number).map(|(shard, _)| shard.index).collect(),
+                staged: true,
+            })
+        })
+        .collect()
+}
+
+fn attempt_of(job: &BatchPredictionJob, now: Timestamp) -> Result<Attempt> {
     let name: JobName =
         job.name.as_deref().unwrap_or_default().parse().map_err(|error| {
             Error::new(Kind::Backend, "the service told of a job without its name").with_source(error)
         })?;
-    let input = job.input_config.clone().unwrap_or_default();
-    let created = Times::of(job).created.unwrap_or(now);
-    let staged = StagedState { name: staged_name(job), input, bytes: None, rows: None, checksum: None };
-    let attempt = Attempt {
+    Ok(Attempt {
         number: piece_of(job).map_or(1, |(_, attempt)| attempt),
-        round: 0,
+        round: round_of(job),
         input: None,
         output: place_of(job),
         display_name: job.display_name.clone().unwrap_or_default(),
         labels: job.labels.clone(),
-        intended: created,
+        intended: Times::of(job).created.unwrap_or(now),
         job: Some(name),
         state: job.state.clone(),
         history: vec![StateSeen { state: job.state.clone(), at: now }],
@@ -147,11 +182,16 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, now: Timestamp) 
         output_info: job.output_info.clone(),
         error: job.error.clone(),
         collected: None,
-    };
+    })
+}
+
+fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, attempt: Attempt, now: Timestamp) -> Shard {
+    let input = job.input_config.clone().unwrap_or_default();
+    let staged = StagedState { name: staged_name(job), input, bytes: None, rows: None, checksum: None };
     // The service's own counts are all that tells how many records a job was given.
     let records = job_status(job, None, now).rows.unwrap_or(0);
     let digest = String::new();
-    Ok(Shard { index, round: 0, first, records, bytes: 0, digest, staged, attempts: vec![attempt] })
+    Shard { index, round: attempt.round, first, records, bytes: 0, digest, staged, attempts: vec![attempt] }
 }
 
 /// The name in the output store that a run of ours gave the job; empty for a job of others.

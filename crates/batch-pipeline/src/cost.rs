@@ -1,10 +1,15 @@
 //! What a run will cost, and what it has cost: tokens at the prices of a dated list.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use batch_io::{JoinedRow, Outcome};
 use batch_model::prices::{self, Cost, Price, UsageTotals};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Kind, Plan, Ranged, Result, Spec, state::RunState};
+use crate::{
+    Error, Kind, Plan, Ranged, Result, Spec,
+    state::{RunState, Shard},
+};
 
 /// What a run will cost in USD, as far as the tokens and the prices are known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +118,8 @@ pub struct Spending {
     pub without_counts: u64,
     /// The tokens of `answers`.
     pub usage: UsageTotals,
-    /// The tokens of predictions that do not count, because another attempt's does: paid for as well.
+    /// The tokens of predictions that do not count, because another attempt's does: paid for as well. Answers
+    /// that the service carried over from one job to the next are not among them.
     pub superseded: UsageTotals,
     /// The tokens of answers that came from the cache: paid for by an earlier run, and not again.
     pub cached: UsageTotals,
@@ -142,25 +148,63 @@ pub struct Expected {
     pub batch_usd: Ranged<Option<f64>>,
 }
 
+/// The prediction files of the rounds of a run that asked another model than the run itself, with their
+/// round.
+fn other_models(state: &RunState) -> BTreeMap<String, u32> {
+    let asks_another = |round: u32| state.spec_of(round).request.model != state.spec.request.model;
+    let attempts = state.shards.iter().flat_map(|shard| &shard.attempts);
+    let others = attempts.filter(|attempt| 0 < attempt.round && asks_another(attempt.round));
+    let files =
+        others.flat_map(|attempt| attempt.collected.iter().flatten().map(|file| (file.path.clone(), attempt.round)));
+    files.collect()
+}
+
+/// The prediction files of a run whose price is another than that of the run's model.
+pub(crate) fn other_prices(state: &RunState) -> Vec<(String, Option<&'static Price>)> {
+    let others = other_models(state).into_iter();
+    others.map(|(file, round)| (file, price_of(&state.spec_of(round)))).collect()
+}
+
+/// The prediction files that were the input of another job, by the service's own resume: it carried their
+/// answers over, and bills them once.
+fn carried_over(state: &RunState) -> BTreeSet<&str> {
+    let before_last = |shard: &'_ Shard| shard.attempts.len().saturating_sub(1);
+    let attempts = state.shards.iter().flat_map(|shard| shard.attempts.iter().take(before_last(shard)));
+    attempts.flat_map(|attempt| attempt.collected.iter().flatten()).map(|file| &*file.path).collect()
+}
+
 /// Tokens, as the rows of a join go by.
 #[derive(Debug, Default)]
 pub(crate) struct Spent {
     /// The file with answers from the cache.
     cached_file: Option<String>,
+    /// The files of other models, with their round.
+    others: BTreeMap<String, u32>,
     answers: u64,
     without_counts: u64,
-    usage: UsageTotals,
+    /// By the round whose model it was; 0 is the run's own.
+    usage: BTreeMap<u32, UsageTotals>,
     cached: UsageTotals,
 }
 
 impl Spent {
-    pub(crate) fn new(cached_file: Option<String>) -> Self {
-        Self { cached_file, ..Self::default() }
+    pub(crate) fn new(state: &RunState) -> Self {
+        let cached = state.cached.as_ref().and_then(|cached| cached.file.as_ref());
+        Self { cached_file: cached.map(|file| file.path.clone()), others: other_models(state), ..Self::default() }
+    }
+
+    /// The same, before any row.
+    pub(crate) fn anew(&self) -> Self {
+        Self { cached_file: self.cached_file.clone(), others: self.others.clone(), ..Self::default() }
     }
 
     /// What somebody else has counted.
     pub(crate) fn counted(answers: u64, usage: UsageTotals) -> Self {
-        Self { answers, usage, ..Self::default() }
+        Self { answers, usage: BTreeMap::from([(0, usage)]), ..Self::default() }
+    }
+
+    fn round_of(&self, file: &str) -> u32 {
+        self.others.get(file).copied().unwrap_or(0)
     }
 
     pub(crate) fn add(&mut self, row: &JoinedRow<'_>) {
@@ -169,7 +213,7 @@ impl Spent {
             Some(counts) if self.cached_file.as_deref() == Some(found.file) => self.cached.add_counts(&counts),
             Some(counts) => {
                 self.answers += 1;
-                self.usage.add_counts(&counts);
+                self.usage.entry(self.round_of(found.file)).or_default().add_counts(&counts);
             }
             // A request that the service refused is not billed.
             None if row.outcome() == Outcome::RequestError => {}
@@ -179,22 +223,48 @@ impl Spent {
 }
 
 impl Spending {
-    pub(crate) fn of(spent: &Spent, superseded: &UsageTotals, state: &RunState, plan: Option<&Plan>) -> Self {
+    /// `superseded` is by prediction file.
+    pub(crate) fn of(
+        spent: &Spent,
+        superseded: &BTreeMap<String, UsageTotals>,
+        state: &RunState,
+        plan: Option<&Plan>,
+    ) -> Self {
         let price = price_of(&state.spec);
-        let cost = price.map(|price| prices::cost(price, &spent.usage));
-        let superseded_cost = price.map(|price| prices::cost(price, superseded));
+        let carried = carried_over(state);
+        let mut again: BTreeMap<u32, UsageTotals> = BTreeMap::new();
+        for (file, totals) in superseded {
+            if !carried.contains(&**file) && spent.cached_file.as_ref() != Some(file) {
+                *again.entry(spent.round_of(file)).or_default() += *totals;
+            }
+        }
+        let cost_of = |usage: &BTreeMap<u32, UsageTotals>, cost: fn(&Price, &UsageTotals) -> Cost| {
+            let own = cost(price?, usage.get(&0).unwrap_or(&UsageTotals::default()));
+            let others = usage.iter().filter(|(round, _)| **round != 0);
+            let others = others.map(|(round, totals)| match price_of(&state.spec_of(*round)) {
+                Some(price) => cost(price, totals),
+                None => Cost::default(),
+            });
+            Some(others.fold(own, sum))
+        };
+        let (cost, superseded_cost) = (cost_of(&spent.usage, prices::cost), cost_of(&again, prices::cost));
+        let all = |usage: &BTreeMap<u32, UsageTotals>| {
+            let mut all = UsageTotals::default();
+            usage.values().for_each(|totals| all += *totals);
+            all
+        };
         let total = |cost: Option<Cost>| cost.and_then(|cost| cost.total());
         Self {
             billed: !state.local,
             prices_as_of: price.map(|_| prices::AS_OF.to_owned()),
             answers: spent.answers,
             without_counts: spent.without_counts,
-            usage: spent.usage,
-            superseded: *superseded,
+            usage: all(&spent.usage),
+            superseded: all(&again),
             cached: spent.cached,
             cost,
             superseded_cost,
-            online_cost: price.map(|price| prices::online_cost(price, &spent.usage)),
+            online_cost: cost_of(&spent.usage, prices::online_cost),
             total_usd: total(cost).zip(total(superseded_cost)).map(|(cost, superseded)| cost + superseded),
             estimate: plan.map(|plan| Expected {
                 input: plan.estimate.input,
@@ -204,6 +274,18 @@ impl Spending {
             }),
         }
     }
+}
+
+/// Two costs together. A part that is not known of one is not known of both.
+fn sum(one: Cost, other: Cost) -> Cost {
+    let part = |one: Option<f64>, other: Option<f64>| one.zip(other).map(|(one, other)| one + other);
+    let mut sum = Cost::default();
+    sum.input = part(one.input, other.input);
+    sum.cached_input = part(one.cached_input, other.cached_input);
+    sum.tool_use = part(one.tool_use, other.tool_use);
+    sum.output = part(one.output, other.output);
+    sum.thinking = part(one.thinking, other.thinking);
+    sum
 }
 
 /// USD as people read it: cents, and more digits where it is less than that.

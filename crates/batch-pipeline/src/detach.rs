@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use batch_backend::Kind as BackendKind;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
@@ -12,7 +13,7 @@ use crate::{
     run::{fail_where_all_failed, prepare, report},
     run_dir::digest_of,
     submit as submitting,
-    wait::{is_passing, take_down, wait as wait_for},
+    wait::{GONE, is_passing, take_down, wait as wait_for},
 };
 
 /// Builds, stages and creates a job for each shard, and returns: the jobs go on in the service.
@@ -73,7 +74,7 @@ pub async fn collect(
 ) -> Result<Collected> {
     for shard in open_shards(run)? {
         context.stop.check()?;
-        look(run, shard, backends, context).await?;
+        look(run, shard, backends, context, partial).await?;
     }
     let running = open_shards(run)?;
     let is_here = run.state().spec.results.is_here();
@@ -94,19 +95,22 @@ pub async fn collect(
     Ok(Collected { running, report: Some(report) })
 }
 
-/// Looks once at the job of a shard. A service that is away for the moment leaves it as it was.
-async fn look(run: &mut RunDir, shard: usize, backends: &Backends, context: &Context) -> Result<()> {
+/// Looks once at the job of a shard. A service that is away for the moment leaves it as it was; so does, where
+/// what there is is wanted, a job that is there no more.
+async fn look(run: &mut RunDir, shard: usize, backends: &Backends, context: &Context, partial: bool) -> Result<()> {
     let attempt = submitting::current(run.state(), shard)?;
     let Some(name) = attempt.job.clone() else { return Ok(()) };
     match backends.jobs.get(&name).await {
         Ok(job) => take_down(run, shard, &job, context.clock.now()).map(drop),
-        Err(error) if is_passing(error.kind()) => {
+        Err(error) if is_passing(error.kind()) || (partial && error.kind() == BackendKind::NotFound) => {
             tracing::warn!(%error, shard, "the job is as it was last seen");
             Ok(())
         }
         Err(error) => {
+            let gone = error.kind() == BackendKind::NotFound;
             let message = format!("look at the job of shard {shard}, {name}");
-            Err(Error::new(Kind::Backend, message).with_source(error))
+            let failed = Error::new(Kind::Backend, message).with_source(error);
+            Err(if gone { failed.with_hint(GONE) } else { failed })
         }
     }
 }
@@ -127,6 +131,12 @@ fn open_shards(run: &RunDir) -> Result<Vec<usize>> {
         };
         return Err(Error::new(Kind::RunDirectory, message)
             .with_hint("`batch-cli submit` or `batch-cli run`, with the same spec and this --run-dir, goes on"));
+    }
+    if let Some(round) = state.round_to_submit() {
+        let directory = run.path().display();
+        let message = format!("retry {} of {directory} was begun and is not submitted", round.number);
+        let hint = format!("`batch-cli retry {directory}` goes on with it; what was reported before still stands");
+        return Err(Error::new(Kind::RunDirectory, message).with_hint(hint));
     }
     Ok(state
         .shards

@@ -42,7 +42,7 @@ pub(crate) async fn finish(
     let state = run.state();
     let finished = context.clock.now();
     let plan = Plan::kept_in(run.path());
-    let spending = Spending::of(&done.spent, &done.summary.superseded, state, plan.as_ref());
+    let spending = Spending::of(&done.spent, &done.summary.superseded_by_file, state, plan.as_ref());
     let report = Report {
         version: VERSION,
         run: state.id.clone(),
@@ -75,8 +75,8 @@ pub(crate) async fn finish(
 
 /// Joins what was collected, on a thread of its own.
 async fn join(run: &RunDir, context: &Context) -> Result<Done> {
-    let cached = run.state().cached.as_ref().and_then(|cached| cached.file.as_ref()).map(|file| file.path.clone());
-    let work = Work { join: RunJoin::new(run), cached, notes: Notes::of(run), events: context.events.clone() };
+    let spent = Spent::new(run.state());
+    let work = Work { join: RunJoin::new(run), spent, notes: Notes::of(run), events: context.events.clone() };
     let done = tokio::task::spawn_blocking(move || work.write()).await;
     done.map_err(|error| Error::new(Kind::Bug, "join the predictions").with_source(error))?
 }
@@ -84,8 +84,8 @@ async fn join(run: &RunDir, context: &Context) -> Result<Done> {
 /// What is done on a thread of its own.
 struct Work {
     join: RunJoin,
-    /// The file of answers that were paid for before this run.
-    cached: Option<String>,
+    /// What is known of the prediction files before any row.
+    spent: Spent,
     notes: Option<Notes>,
     events: Events,
 }
@@ -145,7 +145,7 @@ impl Work {
         };
         let mut output = Placed::create(&root.join(results))?;
         let mut compared = Ok(());
-        let mut spent = Spent::new(self.cached.clone());
+        let mut spent = self.spent.anew();
         let mut notes = self.notes.as_ref().map(|notes| Ok(notes.anew()));
         let mut each = |row: &JoinedRow<'_>| {
             let records = row.record().index() + 1;

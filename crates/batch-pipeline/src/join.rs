@@ -6,10 +6,14 @@ use std::{
 };
 
 use batch_io::{AnswerFormat, Join, JoinSummary, Outcome, PredictionFile, RequestLines, RequestTemplate, TableFormat};
+use batch_model::prices::Price;
 use serde_json::value::RawValue;
 
 use crate::{
-    Error, Kind, RequestSpec, Result, RunDir, Selected, Spec, cost::price_of, finish::Placed, key_spec, request_spec,
+    Error, Kind, RequestSpec, Result, RunDir, Selected, Spec,
+    cost::{other_prices, price_of},
+    finish::Placed,
+    key_spec, request_spec,
     stage::open_table,
 };
 
@@ -61,6 +65,8 @@ pub(crate) struct RunJoin {
     selected: Selected,
     /// The newest first: of several answers to one record the first one counts.
     predictions: Vec<String>,
+    /// The files that another model has answered, with its price.
+    prices: Vec<(String, Option<&'static Price>)>,
     /// Whether all rounds asked for answers of one form.
     is_one_form: bool,
     /// The member of a prediction with its key, where that is not for the join to find.
@@ -79,6 +85,7 @@ impl RunJoin {
             selected: state.selected.unwrap_or(Selected::All),
             key_member: state.input.records.as_ref().map(|records| records.key.clone()),
             predictions: state.prediction_files().into_iter().map(str::to_owned).collect(),
+            prices: other_prices(state),
             is_one_form: requests.into_iter().all(|request| form_of(request) == form),
         }
     }
@@ -129,6 +136,7 @@ impl RunJoin {
             Some(member) => join.key_member(member),
             None => join,
         };
+        let join = self.prices.iter().fold(join, |join, (file, price)| join.price_of_file(file, *price));
         Ok(match self.selected {
             Selected::All => join,
             selected => join.skip(move |index| !selected.has(index)),

@@ -25,13 +25,14 @@ pub(crate) struct ManifestWriter {
 
 impl ManifestWriter {
     /// Begins the manifest of `root` anew with what it says of the shards below `first`: those of earlier
-    /// rounds. The manifest that is there stays until [`place`](Self::place).
+    /// rounds, where there is one: who adopts jobs has none of what others staged. The manifest that is there
+    /// stays until [`place`](Self::place).
     pub(crate) fn create(root: &Path, first: usize) -> Result<Self> {
         let path = root.join(MANIFEST);
         let mut writer = csv::Writer::from_writer(Placed::create(&path)?);
         let failed = |error: csv::Error| Error::new(Kind::RunDirectory, "write the manifest").with_source(error);
         writer.write_record(HEADER).map_err(failed)?;
-        if 0 < first {
+        if 0 < first && path.exists() {
             let mut rows = Rows::open(&path)?;
             while let Some(row) = rows.next_row()? {
                 if row.shard < first {

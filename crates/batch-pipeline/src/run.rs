@@ -117,8 +117,10 @@ pub(crate) fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Resu
     if 0 < run.state().cached_records() {
         return Ok(());
     }
-    let newest: Vec<&Attempt> = run.state().shards.iter().filter_map(|shard| shard.attempts.last()).collect();
-    let Some(first) = newest.first().filter(|_| newest.iter().all(|attempt| nothing(attempt))) else { return Ok(()) };
+    // Of earlier attempts too: a resume that failed leaves what was answered before it.
+    let attempts = || run.state().shards.iter().flat_map(|shard| &shard.attempts);
+    let newest = run.state().shards.iter().find_map(|shard| shard.attempts.last());
+    let Some(first) = newest.filter(|_| attempts().all(nothing)) else { return Ok(()) };
     let error = job_error(first, run.state());
     // Nothing more will come of this run; the next one is a new one.
     let now = context.clock.now();

@@ -131,6 +131,10 @@ impl RunDir {
     /// # Errors
     /// There is no run, it cannot be read, or another process holds it.
     pub fn load(directory: &Path) -> Result<Self> {
+        // Before the lock, which would leave a file in a directory that is no run's.
+        if !directory.join(STATE).exists() {
+            return Err(Error::new(Kind::RunDirectory, format!("there is no run in {}", directory.display())));
+        }
         let lock = take_lock(directory)?;
         Ok(Self { state: read_state(directory)?, path: directory.to_owned(), resumed: true, _lock: lock })
     }

@@ -190,8 +190,10 @@ async fn receive(
                     let staged = sink.finish().await.map_err(|error| failed(built.index, error))?;
                     let staged = StagedState::new(name, &staged);
                     let event = run.update(|state| {
-                        let attempts = Vec::new();
                         let CutShard { index, first, records, bytes, digest } = built;
+                        // Of a shard that is staged again: an intent may have become a job.
+                        let place = state.shards.get_mut(index);
+                        let attempts = place.map(|place| std::mem::take(&mut place.attempts)).unwrap_or_default();
                         let shard = Shard { index, round, first, records, bytes, digest, staged, attempts };
                         let event = staged_event(&shard, false);
                         if let Some(place) = state.shards.get_mut(index) {

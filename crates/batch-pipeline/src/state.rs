@@ -270,7 +270,16 @@ impl RunState {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         let goes_on = |shard: &Shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended());
-        self.finished.is_some() && !self.shards.iter().any(goes_on)
+        self.finished.is_some() && !self.shards.iter().any(goes_on) && self.rounds.iter().all(|round| round.staged)
+    }
+
+    /// The last round of retries, where something of it has not even an intent to be submitted.
+    pub(crate) fn round_to_submit(&self) -> Option<&Round> {
+        self.rounds.last().filter(|round| {
+            let newest = |shard: &usize| self.shards.get(*shard).and_then(|shard| shard.attempts.last());
+            let is_resumed = |shard| newest(shard).is_some_and(|attempt| round.number <= attempt.round);
+            !round.staged || !round.resumed.iter().all(is_resumed)
+        })
     }
 
     /// The input for people: the table's file, or where the records are.

@@ -19,6 +19,8 @@ use crate::{
 pub const RUN_LABEL: &str = "batch_run";
 /// The label that names a job's shard and attempt within its run.
 pub const SHARD_LABEL: &str = "batch_shard";
+/// The label that names the round of retries that a job was made in; a job of the run itself has none.
+pub const ROUND_LABEL: &str = "batch_round";
 /// The label with the first half of the run's fingerprint.
 pub const FINGERPRINT_LABEL: &str = "batch_fingerprint";
 
@@ -137,6 +139,9 @@ fn new_attempt(state: &RunState, shard: usize, resumed: Option<(u32, InputConfig
         (FINGERPRINT_LABEL, &state.fingerprint[..state.fingerprint.len().min(16)]),
     ] {
         labels.insert(key.to_owned(), Value::String(value.to_owned()));
+    }
+    if 0 < round {
+        labels.insert(ROUND_LABEL.to_owned(), Value::String(round.to_string()));
     }
     Attempt {
         number,

@@ -21,6 +21,10 @@ pub const QUEUE_WINDOW: Duration = Duration::from_secs(72 * 3600);
 /// How long the service lets a job run.
 pub const RUN_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
+/// What to do about a job of a run that is there no more.
+pub(crate) const GONE: &str = "the job was deleted, or is elsewhere than was asked; `batch-cli collect RUN --partial` \
+     reports what the other jobs answered, and a run that is begun with --new takes these answers from the cache";
+
 /// Polls the job of `shard` until it has ended. The job goes on if this is stopped.
 pub(crate) async fn wait(run: &Mutex<&mut RunDir>, shard: usize, backends: &Backends, context: &Context) -> Result<()> {
     let mut watch = Watch::of_shard(run, shard).await?;
@@ -130,8 +134,7 @@ impl Watch {
             format!("look at the job {}", self.name)
         };
         let failed = Error::new(Kind::Backend, message).with_source(error);
-        let hint = "the job was deleted, and its predictions are told by nobody; begin a new run with --new";
-        if gone { failed.with_hint(hint) } else { failed }
+        if gone { failed.with_hint(GONE) } else { failed }
     }
 
     fn age(&self, now: Timestamp) -> Duration {

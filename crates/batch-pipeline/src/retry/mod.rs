@@ -3,10 +3,11 @@
 mod resume;
 mod select;
 
-use batch_io::Outcome;
+use batch_io::{Outcome, RequestTemplate};
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Overrides, Report, RequestSpec, Result, RunDir, finish, run,
+    Backends, Context, Error, Event, Kind, Overrides, Report, RequestSpec, Result, RunDir, find_input, finish,
+    open_table, request_spec, run,
     state::{Round, RunState},
 };
 
@@ -50,12 +51,15 @@ pub struct Retried {
 /// begun with it is refused. The records of the round are on disk before anything is sent, so it can be
 /// killed anywhere: [`run`](crate::run()) and `retry` go on with it.
 ///
+/// A retry of which nothing was sent yet gives way to one with other options.
+///
 /// Every attempt is kept. Of several answers to one record the newest one counts, and a failure never
 /// takes the place of an answer.
 ///
 /// # Errors
-/// Those of [`run`](crate::run()); a setting that is none; an outcome that is not retried; a resume that
-/// the service could not do, with the records that stand in its way.
+/// Those of [`run`](crate::run()); a table that is not what it was when the run was begun; a setting that is
+/// none; an outcome that is not retried; a resume that the service could not do, with the records that stand
+/// in its way.
 pub async fn retry(
     run: &mut RunDir,
     backends: &Backends,
@@ -65,13 +69,22 @@ pub async fn retry(
 ) -> Result<Retried> {
     let wanted = Wanted::of(run.state(), options)?;
     check_records(run.state(), options)?;
-    if !run.state().is_finished() {
-        if let Some(round) = run.state().rounds.last() {
-            wanted.is_of(round)?;
-            let number = round.number;
-            let report = run::run(run, backends, context, answered_by).await?;
-            return Ok(Retried { report, round: Some(number), resumed: true });
+    // Records are listed by their indexes: in another table these would be others.
+    find_input(run, None)?;
+    if let Some(round) = run.state().rounds.last().filter(|_| !run.state().is_finished()) {
+        let number = round.number;
+        match wanted.is_of(round) {
+            Ok(()) => {
+                let report = run::run(run, backends, context, answered_by).await?;
+                return Ok(Retried { report, round: Some(number), resumed: true });
+            }
+            Err(error) if is_sent(run.state(), number) => return Err(error),
+            Err(_) => run.update(|state| {
+                state.rounds.retain(|round| round.number != number);
+                state.shards.retain(|shard| shard.round != number);
+            })?,
         }
+    } else if !run.state().is_finished() {
         match run::run(run, backends, context, answered_by.clone()).await {
             // That every job failed is a reason to ask again.
             Err(error) if error.kind() == Kind::Job => {}
@@ -84,6 +97,11 @@ pub async fn retry(
     };
     let report = run::run(run, backends, context, answered_by).await?;
     Ok(Retried { report, round: Some(round), resumed: false })
+}
+
+/// Whether a job of a round was created, or may have been.
+fn is_sent(state: &RunState, round: u32) -> bool {
+    state.shards.iter().flat_map(|shard| &shard.attempts).any(|attempt| attempt.round == round)
 }
 
 /// Refuses what would need the requests here, of records that are elsewhere.
@@ -146,10 +164,30 @@ impl Wanted {
     }
 }
 
+/// Where the records of a round are listed, relative to the run directory.
+pub(crate) fn list_of(round: u32) -> String {
+    format!("retries/{round}.csv")
+}
+
+/// Refuses a request that cannot be built for any record, before anything is begun.
+fn check_request(state: &RunState, request: Option<&RequestSpec>) -> Result<()> {
+    let mut spec = state.spec.clone();
+    if let Some(request) = request {
+        spec.request = request.clone();
+    }
+    spec.model()?;
+    let table = open_table(&state.input_path(), &spec)?;
+    let template = RequestTemplate::compile(&request_spec(&spec)?, table.columns());
+    template.map_err(|error| Error::new(Kind::Input, "build request lines").with_source(error)).map(drop)
+}
+
 /// Has the round on disk: first its records, then that it is begun. `None` where there is nothing to ask.
 async fn begin(run: &mut RunDir, wanted: Wanted, context: &Context) -> Result<Option<u32>> {
     let number = run.state().rounds.last().map_or(1, |round| round.number + 1);
-    let list = format!("retries/{number}.csv");
+    let list = list_of(number);
+    if !wanted.native {
+        check_request(run.state(), wanted.request.as_ref())?;
+    }
     let chosen = select::select(run, &wanted.only, &list).await?;
     if chosen.records == 0 {
         return Ok(None);

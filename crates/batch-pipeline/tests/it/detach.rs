@@ -8,12 +8,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use batch_backend::Kind as BackendKind;
+use batch_backend::{JobService, Kind as BackendKind};
+use batch_io::Outcome;
 use batch_model::{BatchPredictionJob, CompletionStats, JobName, JobState};
 use batch_pipeline::{
-    Backends, Clock, Context, Event, Events, Fate, Kind, RemnantKind, RunDir, RunStage, Spec, adopt, collect, download,
-    find_input, find_remnants, is_of, job_status, jobs_of_run, list_runs, read_run, remove_directory, remove_remnants,
-    status, submit, wait, wait_for_job,
+    Backends, Clock, Context, Event, Events, Fate, Kind, RemnantKind, RetryOptions, RunDir, RunStage, Spec, Stop,
+    adopt, collect, download, find_input, find_remnants, is_of, job_status, jobs_of_run, list_runs, read_run,
+    remove_directory, remove_remnants, retry, status, stopper, submit, wait, wait_for_job,
 };
 use insta::{assert_json_snapshot, assert_snapshot};
 use jiff::{SignedDuration, Timestamp};
@@ -461,4 +462,103 @@ fn windows_rates_and_warnings() {
     assert_eq!(queue("2026-11-19T00:00:00Z").window.unwrap().used_seconds, 0);
     let odd = job_status(&job(JobState::from_name("JOB_STATE_DREAMING"), None), None, at("2026-11-20T11:00:00Z"));
     assert_eq!(odd.warnings, [batch_pipeline::Warning::UnknownState]);
+}
+
+/// A stop that is asked for at the first event that is told.
+fn stops_at(world: &World, wanted: fn(&Event) -> bool) -> Context {
+    let (stopper, stop) = stopper();
+    let events = Events::new(move |event| {
+        if wanted(event) {
+            stopper.stop();
+        }
+    });
+    Context { clock: Arc::new(world.clock.clone()), events, stop }
+}
+
+#[tokio::test]
+async fn a_retry_that_was_only_begun_is_not_collected_away() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]);
+    for native in [false, true] {
+        let options = RetryOptions { native, ..RetryOptions::default() };
+        let context_ = stops_at(&world, |event| matches!(event, Event::Retrying { .. }));
+        let error = retry(&mut run, &backends(&world), &context_, None, &options).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted);
+        for partial in [false, true] {
+            let error = collect(&mut run, &backends(&world), &context(&world), partial, None).await.unwrap_err();
+            assert!(error.to_string().starts_with("retry 1 of "), "{error}");
+            assert!(error.hint().unwrap().contains("batch-cli retry"));
+        }
+        assert!(!run.state().is_finished());
+    }
+    // Whatever was collected between, each record is asked once more and not twice.
+    world.retry(&mut run, &RetryOptions { native: true, ..RetryOptions::default() }).await.unwrap();
+    assert_eq!(*world.jobs.created.lock().unwrap(), 2);
+    assert!(run.state().is_finished());
+}
+
+#[tokio::test]
+async fn an_adopted_run_knows_its_rounds() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec(THREE_SHARDS);
+    world.fails(["b", "d"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    // One is cut in the second round, and asked again by the service in the third for nothing; the other is
+    // answered.
+    world.fails(["d"]).truncates(["b"]);
+    let only = |outcome| RetryOptions { only: vec![outcome], ..RetryOptions::default() };
+    world.retry(&mut run, &only(Outcome::RequestError)).await.unwrap();
+    let native = RetryOptions { native: true, ..only(Outcome::RequestError) };
+    world.fails(["d"]).truncates([]);
+    world.retry(&mut run, &native).await.unwrap();
+    let report = world.retry(&mut run, &only(Outcome::Blocked)).await.unwrap().report;
+    assert_eq!((report.accounting.truncated, report.accounting.request_error), (1, 1));
+
+    let jobs = &world.jobs;
+    let job = jobs.get(&names(&run)[0]).await.unwrap();
+    let all = jobs_of_run(jobs, &job).await.unwrap();
+    assert_eq!(all.len(), 5, "every attempt");
+    let mut adopted = adopt(&spec, &world.path("table.csv"), &all, &world.path("adopted"), &world.clock).unwrap();
+    let rounds = |run: &RunDir| {
+        let shards = run.state().shards.iter();
+        shards.flat_map(|shard| shard.attempts.iter().map(|attempt| (shard.round, attempt.round))).collect::<Vec<_>>()
+    };
+    assert_eq!(rounds(&adopted), rounds(&run));
+    assert_eq!(rounds(&adopted), [(0, 0), (0, 0), (0, 0), (1, 1), (1, 2)]);
+    let there = collect(&mut adopted, &backends(&world), &context(&world), false, None).await.unwrap().report.unwrap();
+    assert_eq!(there.accounting, report.accounting);
+    let read = |run: &RunDir| std::fs::read_to_string(run.path().join("results.csv")).unwrap();
+    assert_eq!(read(&adopted), read(&run));
+
+    // It can be asked again as any other, in a round of its own.
+    world.fails([]);
+    let retried = world.retry(&mut adopted, &RetryOptions::default()).await.unwrap();
+    assert_eq!((retried.report.accounting.answered, retried.round), (5, Some(3)));
+    assert_eq!(adopted.state().shards.len(), 5);
+}
+
+#[tokio::test]
+async fn a_job_that_was_deleted_hides_nothing_of_the_others() {
+    let world = World::new();
+    let (mut run, _) = submitted(&world).await;
+    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
+    let path = run.path().join("run.json");
+    drop(run);
+    // As if nobody had looked before the job was deleted.
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state["shards"][1]["attempts"][0]["state"] = "JOB_STATE_RUNNING".into();
+    std::fs::write(&path, state.to_string()).unwrap();
+    let mut run = RunDir::load(path.parent().unwrap()).unwrap();
+    world.jobs.delete(&names(&run)[1]).await.unwrap();
+
+    let error = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("--partial"), "{error}");
+    let collected = collect(&mut run, &backends(&world), &context(&world), true, None).await.unwrap();
+    assert_eq!(collected.running, [1]);
+    assert!(3 <= collected.report.unwrap().accounting.answered);
 }

@@ -1,6 +1,7 @@
 //! Retries: what is asked again, what is kept, and what counts in the end.
 
 use batch_io::Outcome;
+use batch_model::prices::{self, UsageCounts, UsageTotals};
 use batch_pipeline::{
     Kind, MANIFEST, Overrides, Retried, RetryOptions, RunDir, Selection, Stop, UNANSWERED, join_of, read_manifest,
 };
@@ -308,4 +309,109 @@ async fn a_resume_asks_nothing_again_that_a_later_round_has_answered() {
     let native = RetryOptions { native: true, ..RetryOptions::default() };
     let error = world.retry(&mut run, &native).await.unwrap_err();
     assert_snapshot!(error, @"the service cannot resume: predictions/s00000-a1/predictions.jsonl has 2 rows without a response, and 1 of them are wanted");
+}
+
+#[tokio::test]
+async fn a_retry_of_a_table_that_has_changed_is_refused() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    let results = read(&run, "results.csv");
+    // A row more in front: every key is another record's now.
+    world.fails([]).table("text\nx\na\nb\nc\nd\n");
+    let error = world.retry(&mut run, &RetryOptions::default()).await.unwrap_err();
+    assert!(error.to_string().ends_with("table.csv has changed since the run was begun"), "{error}");
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+    assert_eq!(read(&run, "results.csv"), results);
+    // With the table as it was it goes on.
+    world.table(TABLE);
+    assert_eq!(world.retry(&mut run, &RetryOptions::default()).await.unwrap().report.accounting.answered, 4);
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_asked_with_begins_no_retry() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("[limits]\nbytes = 100\n");
+    world.fails(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    let shards = run.state().shards.len();
+    world.fails([]);
+    let options = |prompt: &str| {
+        let mut settings = Overrides::default();
+        settings.push("prompt", prompt, "--set prompt");
+        RetryOptions { settings, ..RetryOptions::default() }
+    };
+    let error = world.retry(&mut run, &options("{{ txet }}")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Input);
+    assert!(run.state().rounds.is_empty() && run.state().is_finished());
+    // What shows only while the lines are built has sent nothing: another retry takes its place.
+    let long = format!("{{{{ text }}}} {}", "x".repeat(100));
+    assert_eq!(world.retry(&mut run, &options(&long)).await.unwrap_err().kind(), Kind::Input);
+    assert_eq!(run.state().rounds.len(), 1);
+    let Retried { report, round, resumed } = world.retry(&mut run, &options("{{ text }}!")).await.unwrap();
+    assert_eq!((report.accounting.answered, round, resumed), (4, Some(1), false));
+    assert_eq!((run.state().rounds.len(), run.state().shards.len()), (1, shards + 1));
+    assert_eq!(*world.jobs.created.lock().unwrap() as usize, shards + 1);
+    assert!(answers(&run).contains("b answered B!"));
+}
+
+#[tokio::test]
+async fn a_resume_that_fails_as_a_whole_takes_no_answer_away() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.goes_wrong([Wrong::FailedJob]);
+    let native = RetryOptions { native: true, ..RetryOptions::default() };
+    let report = world.retry(&mut run, &native).await.unwrap().report;
+    assert_eq!((report.accounting.answered, report.accounting.request_error), (3, 1));
+    assert_eq!(report.jobs.len(), 2);
+}
+
+#[tokio::test]
+async fn answers_that_the_service_carries_over_are_paid_for_once() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    let before = world.go(&mut run, Stop::never()).await.unwrap().spending;
+    assert_eq!(before.usage.all().answers(), 3);
+    world.fails([]);
+    let native = RetryOptions { native: true, ..RetryOptions::default() };
+    let after = world.retry(&mut run, &native).await.unwrap().report;
+    assert_eq!((after.join.duplicates, after.spending.usage.all().answers()), (4, 4));
+    assert_eq!(after.spending.superseded.all().answers(), 0);
+    assert_eq!(after.spending.total_usd, after.spending.cost.and_then(|cost| cost.total()));
+}
+
+#[tokio::test]
+async fn answers_of_another_model_are_priced_as_that_models() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.truncates(["b"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.truncates([]);
+    let mut settings = Overrides::default();
+    settings.push("model", "gemini-2.5-pro", "--set model");
+    let report = world.retry(&mut run, &RetryOptions { settings, ..RetryOptions::default() }).await.unwrap().report;
+    let each = |model: &str| {
+        let mut totals = UsageTotals::default();
+        totals.add_counts(&UsageCounts { prompt: 1, candidates: 1, ..UsageCounts::default() });
+        prices::cost(prices::find(&model.parse().unwrap()).unwrap(), &totals).total().unwrap()
+    };
+    let (flash, pro) = (each("gemini-2.5-flash"), each("gemini-2.5-pro"));
+    // Three answers and one that was cut; one answer of the other model.
+    let total = report.spending.total_usd.unwrap();
+    assert!((total - (4.0 * flash + pro)).abs() < 1e-12, "{total}");
+    let cell = |key: &str| {
+        let results = read(&run, "results.csv");
+        let line = results.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+        line.rsplit(',').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!((cell("b,") - pro).abs() < 1e-9 && (cell("a,") - flash).abs() < 1e-9);
 }

@@ -234,3 +234,34 @@ fn a_kill_before_the_first_state_leaves_a_directory_that_can_be_used() {
     std::fs::write(directory.join("notes.txt"), "mine").unwrap();
     assert!(open().unwrap_err().to_string().ends_with("is not empty, and is no run"));
 }
+
+#[tokio::test]
+async fn lines_that_are_staged_again_leave_the_intent_of_their_job_alone() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    let mut run = world.open(&spec).unwrap();
+    let (backends, context) = world.tools(Stop::never());
+    batch_pipeline::submit(&mut run, &backends, &context).await.unwrap();
+    let (path, staged) = (run.path().join("run.json"), run.state().shards[0].staged.name.clone());
+    drop(run);
+    // The process died before it heard that the job was created, and the staged lines are not what they were.
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state["shards"][0]["attempts"][0].as_object_mut().unwrap().remove("job");
+    std::fs::write(&path, state.to_string()).unwrap();
+    world.store.put(&staged, "something else");
+    world.told();
+
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 3);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+    assert_eq!(world.told()[..2], ["staged 0: 3", "submitted 0 adopted"]);
+}
+
+#[test]
+fn a_directory_that_is_no_run_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = RunDir::load(folder.path()).unwrap_err();
+    assert!(error.to_string().starts_with("there is no run in "), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
