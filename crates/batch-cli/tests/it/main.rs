@@ -7,6 +7,7 @@ mod build;
 mod context;
 mod detach;
 mod eval;
+mod in_place;
 mod join;
 mod lint;
 mod plan;
