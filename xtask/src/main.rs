@@ -1,8 +1,10 @@
 //! Automation of this repository: `cargo xtask help` lists it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 
+mod bench;
 mod ci;
 mod dist;
+mod icount;
 mod interop;
 mod layering;
 mod run;
@@ -17,6 +19,8 @@ cargo xtask COMMAND
   interop    run other people's clients and servers with ours: `--list` shows which
   layering   check which crate may know which
   tidy       check properties of the source files
+  bench      measure the program side by side with others: `--help` shows the options
+  icount     count the instructions of building and joining, and compare with before: `--write` keeps them
   dist       build the program as it is shipped, pack it with licences and checksums, and try it
   help       this text";
 
@@ -29,6 +33,10 @@ fn main() -> ExitCode {
         "layering" => layering::check(),
         "tidy" => tidy::check(),
         "interop" => interop::interop(&rest),
+        "bench" => bench::bench(&rest),
+        "icount" => icount::icount(&rest),
+        // How `bench` starts what it measures.
+        "measure" => return bench::launch(&rest),
         "dist" => dist::dist(&rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -1,0 +1,240 @@
+//! `cargo xtask bench`: the program side by side with what others would do the same with.
+//!
+//! Every command of a round runs once, in turn, on the same processors; ratios are taken within a round,
+//! so that whatever else the machine does in the meantime falls on all of them alike. A first round,
+//! whose times do not count, shows whether the outputs are right.
+
+mod contest;
+mod data;
+mod environment;
+mod goals;
+mod measure;
+mod random;
+mod report;
+mod verify;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+pub(crate) use measure::launch;
+
+use contest::{Contestant, PEERS, Setup, Task};
+use data::{Data, World};
+use report::{Contest, Ran};
+
+use crate::run::{Result, cargo, root, run};
+
+const HELP: &str = "\
+cargo xtask bench [OPTIONS]
+
+  --rows 10k,100k   sizes of the data; `k` and `m` are thousands and millions (10k,100k)
+  --tasks a,b       build, join, join-jsonl, eval, startup (all)
+  --peers a,b       copy, python, orjson, duckdb, polars, chdb, or none (all)
+  --cores 1,2       on how many cores; two cores are measured at the largest size alone (1,2)
+  --n 5             rounds that count
+  --quick           one round of 1000 rows with few peers, and nothing is written
+  --program FILE    measure this program instead of building one";
+
+/// What was asked for.
+struct Options {
+    rows: Vec<u64>,
+    tasks: Vec<Task>,
+    peers: Vec<String>,
+    cores: Vec<usize>,
+    rounds: usize,
+    quick: bool,
+    program: Option<PathBuf>,
+}
+
+pub(crate) fn bench(args: &[String]) -> Result {
+    let Some(options) = options(args)? else {
+        println!("{HELP}");
+        return Ok(());
+    };
+    if cfg!(debug_assertions) {
+        // To make a million rows and to look at every output takes as long as the others' work.
+        return run(cargo()
+            .args(["run", "--quiet", "--release", "--locked", "--package", "xtask", "--", "bench"])
+            .args(args));
+    }
+    let folder = folder();
+    fs::create_dir_all(&folder)?;
+    let product = match &options.program {
+        Some(program) => program.clone(),
+        None => build_product()?,
+    };
+    let needs_packages = options.peers.iter().any(|peer| peer != "copy");
+    let python = if needs_packages { environment::python(&folder)? } else { PathBuf::from("python3") };
+    let world = World::new();
+    let largest = options.rows.iter().copied().max().unwrap_or_default();
+    let mut contests = Vec::new();
+    for &task in &options.tasks {
+        let rows = if task == Task::Startup { &[10][..] } else { &options.rows };
+        for &rows in rows {
+            let data = Data::make(&world, rows, &folder.join("data"))?;
+            for &cores in &options.cores {
+                if cores != 1 && (rows != largest || task == Task::Startup) {
+                    continue;
+                }
+                let work = folder.join("work");
+                fs::create_dir_all(&work)?;
+                let setup =
+                    Setup { product: &product, python: &python, folder: &work, peers: &options.peers, threads: cores };
+                // A start is over so soon that it takes more rounds to see it.
+                let rounds = if task == Task::Startup { options.rounds * 4 } else { options.rounds };
+                let contest = compete(&world, task, &data, &setup, rounds)?;
+                println!("\n## {}\n\n{}", contest.title(), contest.table());
+                contests.push(contest);
+                fs::remove_dir_all(&work)?;
+            }
+        }
+    }
+    println!("{}", goals::table(&contests));
+    let page = environment::page(&product, &contests)?;
+    fs::write(folder.join("benchmarks.md"), &page)?;
+    if !options.quick {
+        let committed = root().join("docs").join("reference").join("benchmarks.md");
+        fs::write(&committed, page)?;
+        println!("written to docs/reference/benchmarks.md");
+    }
+    let wrong = contests
+        .iter()
+        .filter_map(|contest| contest.ran.first().filter(|ran| !ran.is_right()).map(|_| contest.title()));
+    let wrong: Vec<String> = wrong.collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("the product's output is wrong: {}", wrong.join("; ")).into()) }
+}
+
+/// All rounds of one task.
+fn compete(world: &World, task: Task, data: &Data, setup: &Setup<'_>, rounds: usize) -> Result<Contest> {
+    let contestants = setup.contestants(task, data);
+    let processors: Vec<usize> = (0..setup.threads).collect();
+    let environment = [("POLARS_MAX_THREADS".to_owned(), setup.threads.to_string())];
+    let before = environment::load();
+    let mut ran: Vec<Ran> = contestants
+        .iter()
+        .map(|contestant| Ran { name: contestant.name.clone(), runs: Vec::new(), verdict: None, failure: None })
+        .collect();
+    for round in 0..=rounds {
+        for (contestant, ran) in contestants.iter().zip(&mut ran).filter(|(_, ran)| ran.failure.is_none()) {
+            let taken = measure::run(&contestant.command, setup.folder, &processors, &environment);
+            match taken {
+                Ok(taken) if 0 < round => ran.runs.push(taken),
+                Ok(_) => look_at(world, task, data, contestant, ran),
+                Err(error) => ran.failure = Some(error.to_string()),
+            }
+            // The next run shall not find room that this one made, nor run out of it.
+            if let Some(output) = &contestant.output {
+                let _ = fs::remove_file(output);
+            }
+        }
+    }
+    let load = (before, environment::load());
+    Ok(Contest { task, rows: data.rows, processors: setup.threads, bytes: task.bytes(data)?, load, ran })
+}
+
+fn look_at(world: &World, task: Task, data: &Data, contestant: &Contestant, ran: &mut Ran) {
+    let Some(output) = &contestant.output else { return };
+    match task.verify(world, data.rows, output) {
+        Ok(verdict) => ran.verdict = Some(verdict),
+        Err(error) => ran.failure = Some(format!("its output cannot be read: {error}")),
+    }
+}
+
+/// Where all that a bench makes is kept: beside the build, so that a clean build removes it.
+fn folder() -> PathBuf {
+    target().join("bench")
+}
+
+fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.map_or_else(|| root().join("target"), |target| root().join(target))
+}
+
+/// The program as it is shipped.
+fn build_product() -> Result<PathBuf> {
+    run(cargo().args(["build", "--locked", "--profile", "dist", "--package", "batch-cli"]))?;
+    Ok(target().join("dist").join("batch-cli"))
+}
+
+/// The files of so many rows for other measurements: the table and the predictions.
+pub(crate) fn files(rows: u64) -> Result<(PathBuf, PathBuf)> {
+    let data = Data::make(&World::new(), rows, &folder().join("data"))?;
+    Ok((data.table(), data.predictions()))
+}
+
+fn options(args: &[String]) -> Result<Option<Options>> {
+    let mut options = Options {
+        rows: vec![10_000, 100_000],
+        tasks: Task::ALL.to_vec(),
+        peers: PEERS.map(str::to_owned).to_vec(),
+        cores: if 1 < std::thread::available_parallelism().map_or(1, usize::from) { vec![1, 2] } else { vec![1] },
+        rounds: 5,
+        quick: false,
+        program: None,
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{HELP}"));
+        match arg.as_str() {
+            "--rows" => options.rows = list(value()?, rows)?,
+            "--tasks" => options.tasks = list(value()?, task)?,
+            "--peers" => options.peers = list(value()?, |peer| Ok(peer.to_owned()))?,
+            "--cores" => options.cores = list(value()?, |cores| Ok(cores.parse()?))?,
+            "--n" => options.rounds = value()?.parse()?,
+            "--program" => options.program = Some(Path::new(value()?).canonicalize()?),
+            "--quick" => {
+                options.quick = true;
+                (options.rows, options.rounds, options.cores) = (vec![1000], 1, vec![1]);
+                options.peers = vec!["copy".to_owned(), "python".to_owned()];
+            }
+            "--help" | "-h" => return Ok(None),
+            other => return Err(format!("bench does not know {other:?}\n{HELP}").into()),
+        }
+    }
+    options.peers.retain(|peer| peer != "none");
+    if let Some(unknown) = options.peers.iter().find(|peer| !PEERS.contains(&peer.as_str())) {
+        return Err(format!("{unknown:?} is none of the peers {}", PEERS.join(", ")).into());
+    }
+    Ok(Some(options))
+}
+
+fn list<T>(text: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    text.split(',').map(str::trim).map(read).collect()
+}
+
+fn rows(text: &str) -> Result<u64> {
+    let (digits, unit) = match text.to_ascii_lowercase() {
+        text if text.ends_with('k') => (text.trim_end_matches('k').to_owned(), 1000),
+        text if text.ends_with('m') => (text.trim_end_matches('m').to_owned(), 1_000_000),
+        text => (text, 1),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no number of rows"))?;
+    Ok(number * unit)
+}
+
+fn task(text: &str) -> Result<Task> {
+    let found = Task::ALL.into_iter().find(|task| task.name() == text);
+    found.ok_or_else(|| format!("there is no task {text:?}\n{HELP}").into())
+}
+
+/// Runs a command for its output, or says nothing.
+fn told(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_rows_may_be_short() {
+        assert_eq!(rows("10k").unwrap(), 10_000);
+        assert_eq!(rows("1M").unwrap(), 1_000_000);
+        assert_eq!(rows("7").unwrap(), 7);
+        assert!(rows("many").is_err());
+    }
+}
