@@ -138,7 +138,9 @@ impl Target {
             }
         };
         let records = match self.records {
-            Some(_) => Some(Arc::new(self.records_on(reached.bigquery(&self.project, &self.location).await?, spec)?) as _),
+            Some(_) => {
+                Some(Arc::new(self.records_on(reached.bigquery(&self.project, &self.location).await?, spec)?) as _)
+            }
             None => None,
         };
         let Reached { http, elsewhere, .. } = reached;
@@ -239,15 +241,17 @@ impl Jobs {
 /// Whether the jobs of a spec are Google's own, as far as its endpoints and the environment tell. Nobody is
 /// asked.
 pub(crate) fn is_google(spec: &Spec) -> bool {
-    let location = spec.target.location.as_deref().and_then(|location| location.parse::<Location>().ok());
+    matches!(elsewhere(spec), Ok(None))
+}
+
+/// Where the jobs of a spec go, if that is not Google's own address. Nobody is asked.
+pub(crate) fn elsewhere(spec: &Spec) -> Result<Option<String>> {
+    let location = spec.target.location.as_deref().unwrap_or_default();
+    let location: Location = location.parse().map_err(|error| Failure::caused("[target] location", error))?;
     let vertex = spec.endpoints.vertex.clone();
-    let endpoints = Endpoints::new(&EndpointSettings { vertex, ..EndpointSettings::default() }, &env::process);
-    match (location, endpoints) {
-        (Some(location), Ok(endpoints)) => {
-            endpoints.base_url(&Service::Vertex(location.clone())) == location.vertex_base_url()
-        }
-        _ => false,
-    }
+    let endpoints = Endpoints::new(&EndpointSettings { vertex, ..EndpointSettings::default() }, &env::process)?;
+    let url = endpoints.base_url(&Service::Vertex(location.clone()));
+    Ok(Some(url).filter(|url| *url != location.vertex_base_url()))
 }
 
 /// Who answered, for the first line of a report, where it is not known to be the service's model.

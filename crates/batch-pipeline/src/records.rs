@@ -29,7 +29,6 @@ impl RecordSet {
         word.is_some_and(|word| word & (1 << (index % 64)) != 0)
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> u64 {
         self.count
     }

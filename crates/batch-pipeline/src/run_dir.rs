@@ -104,6 +104,18 @@ impl RunDir {
         Ok(this)
     }
 
+    /// Whether [`open`](Self::open) would go on with a run of this fingerprint, and make no new one.
+    ///
+    /// # Errors
+    /// The folder of runs cannot be read.
+    pub fn goes_on(fingerprint: &str, options: &RunDirOptions) -> Result<bool> {
+        match &options.directory {
+            Some(directory) => Ok(directory.join(STATE).exists()),
+            None if options.new => Ok(false),
+            None => newest_unfinished(&root_of(options), fingerprint).map(|found| found.is_some()),
+        }
+    }
+
     /// The run that `state` goes on with, or a new one.
     fn choose(mut state: RunState, options: &RunDirOptions) -> Result<Self> {
         state.cache.clone_from(&options.cache);

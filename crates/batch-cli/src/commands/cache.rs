@@ -11,8 +11,10 @@ use serde_json::json;
 
 use crate::{
     args::Format,
+    connect::{answered_by, elsewhere},
     exit::Exit,
     failure::{Failure, Result},
+    local,
     progress::{count, size},
     terminal::Terminal,
 };
@@ -56,6 +58,20 @@ pub(crate) struct UseArgs {
 }
 
 impl UseArgs {
+    /// The cache of a run of `spec`, before anybody is connected to.
+    pub(crate) fn planned(self, spec: &Spec, spec_file: &Path, local: bool) -> Result<Option<CacheUse>> {
+        let answers = match local {
+            true => Some(local::answered_by(spec, spec_file)),
+            false => answered_by(elsewhere(spec)?.as_deref()),
+        };
+        self.cache(spec, spec_file, answers.as_deref(), local)
+    }
+
+    /// Whether the cache is to be left alone.
+    pub(crate) fn is_off(self) -> bool {
+        self.no_cache
+    }
+
     /// The cache of a run of `spec`; `answered_by` is who answers, unless that is the service's model.
     pub(crate) fn cache(
         self,

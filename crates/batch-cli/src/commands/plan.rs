@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf};
 use batch_pipeline::{CostBound, Destination, MaxCost, Plan, PlanOptions, Spec, system};
 use clap::{Args, ValueEnum};
 
-use super::{output::Output, part::PartArgs};
+use super::{cache::UseArgs, output::Output, part::PartArgs};
 use crate::{
     args::{Format, RequestArgs, SettingArgs},
     connect::Target,
@@ -35,6 +35,9 @@ pub(crate) struct PlanArgs {
 
     #[command(flatten)]
     part: PartArgs,
+
+    #[command(flatten)]
+    cache: UseArgs,
 
     #[command(flatten)]
     cost: CostArgs,
@@ -122,6 +125,7 @@ pub(crate) async fn plan(args: PlanArgs, terminal: &Terminal) -> Result<Exit> {
         local: args.local,
         selection: args.part.selection(),
         root: Some(args.runs.clone()),
+        cache: args.cache.planned(&spec, &args.spec, args.local)?,
     };
     let mut plan = batch_pipeline::plan(&spec, &input, &options, &*system())?;
     plan.destinations =

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use batch_backend::RecordStore;
-use batch_pipeline::{Clock, Plan, PlanOptions, RunDir, RunDirOptions, Selection, Spec, system};
+use batch_pipeline::{CacheUse, Clock, Plan, PlanOptions, RunDir, RunDirOptions, Selection, Spec, system};
 
 use super::{
     session::{Session, failure_of, quoted},
@@ -21,7 +21,7 @@ use crate::{
 
 pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     let clock = system();
-    let Wanted { spec, spec_file, input, local: is_local, selection, plan } = Wanted::of(&args, &*clock)?;
+    let Wanted { spec, spec_file, input, local: is_local, selection, cache, plan } = Wanted::of(&args, &*clock)?;
     let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &spec);
     thresholds.validate()?;
     // All that can be wrong with the arguments is told before anything is begun.
@@ -32,7 +32,6 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     let remote = if is_local { None } else { Some(target.connect(&spec, None).await?) };
     let elsewhere = remote.as_ref().and_then(|remote| remote.elsewhere.as_deref());
     let answered_by = if is_local { Some(local::answered_by(&spec, &spec_file)) } else { answered_by(elsewhere) };
-    let cache = args.cache.cache(&spec, &spec_file, answered_by.as_deref(), is_local)?;
     let options = RunDirOptions {
         directory: args.run_dir.clone(),
         new: args.new,
@@ -94,6 +93,7 @@ struct Wanted {
     input: PathBuf,
     local: bool,
     selection: Option<Selection>,
+    cache: Option<CacheUse>,
     /// What it would come to, where that was asked.
     plan: Option<Plan>,
 }
@@ -116,6 +116,10 @@ impl Wanted {
         }
         let plan = Plan::read(&args.spec)?;
         plan.verify(clock)?;
+        let options = RunDirOptions { directory: args.run_dir.clone(), new: args.new, ..RunDirOptions::default() };
+        if !RunDir::goes_on(&plan.fingerprint, &options)? {
+            plan.verify_cache()?;
+        }
         let spec_file = plan.spec_file.as_ref().map_or_else(|| args.spec.clone(), |file| PathBuf::from(&file.path));
         Ok(Self {
             spec: plan.spec.clone(),
@@ -123,6 +127,7 @@ impl Wanted {
             input: PathBuf::from(&plan.input.path),
             local: plan.local,
             selection: plan.selection,
+            cache: plan.cache.clone(),
             plan: Some(plan),
         })
     }
@@ -138,9 +143,16 @@ impl Wanted {
             stdin if stdin == Path::new("-") => stdin.to_owned(),
             path => Spec::resolve_path(&args.spec, path),
         };
+        Target::of(&spec)?;
         let selection = args.part.selection();
-        let options =
-            PlanOptions { spec_file: Some(args.spec.clone()), local: args.local, selection, ..PlanOptions::default() };
+        let cache = args.cache.planned(&spec, &args.spec, args.local)?;
+        let options = PlanOptions {
+            spec_file: Some(args.spec.clone()),
+            local: args.local,
+            selection,
+            cache: cache.clone(),
+            ..PlanOptions::default()
+        };
         let plan = match args.cost.max_cost {
             Some(_) if !spec.input.is_here() => {
                 let failure = Failure::new(format!("what {} costs is not known before", spec.input.name()));
@@ -149,7 +161,7 @@ impl Wanted {
             Some(_) => Some(batch_pipeline::plan(&spec, &input, &options, clock)?),
             None => None,
         };
-        Ok(Self { spec, spec_file: args.spec.clone(), input, local: args.local, selection, plan })
+        Ok(Self { spec, spec_file: args.spec.clone(), input, local: args.local, selection, cache, plan })
     }
 }
 
@@ -170,6 +182,7 @@ fn changing_flag(args: &RunArgs) -> Option<&'static str> {
         ("--project", args.project.is_some()),
         ("--location", args.location.is_some()),
         ("--limit or --sample", args.part.selection().is_some()),
+        ("--no-cache", args.cache.is_off()),
         ("--answer", args.answer.is_some()),
         ("--fault", !args.fault.is_empty()),
     ];

@@ -37,7 +37,7 @@ fn line(out: &mut String, name: &str, text: &str) {
 fn what(out: &mut String, plan: &Plan) {
     let records = count(plan.records, "record");
     line(out, "input", &format!("{}, {records}, {}", plan.input.path, size(plan.input.bytes)));
-    let skipped = plan.records.saturating_sub(plan.requests);
+    let skipped = plan.records.saturating_sub(plan.requests).saturating_sub(plan.cached);
     match plan.selection {
         Some(Selection::Limit(limit)) => {
             line(out, "selected", &format!("the first {limit}; {} skipped", count(skipped, "record")));
@@ -46,6 +46,9 @@ fn what(out: &mut String, plan: &Plan) {
             line(out, "selected", &format!("a sample of {sample}; {} skipped", count(skipped, "record")));
         }
         None => {}
+    }
+    if 0 < plan.cached {
+        line(out, "cached", &format!("{}: earlier runs have their answers", count(plan.cached, "record")));
     }
     let shards = plan.shards.len() as u64;
     let jobs = if shards == 1 {

@@ -73,3 +73,31 @@ fn what_may_cost_too_much_is_refused_before_anything_is_made() {
     assert!(!context.exists(".batch"));
     context.run(&["plan", &spec, "--local", "--max-cost", "5", "--max-cost-by", "expected"]).expect(0);
 }
+
+#[test]
+fn what_earlier_runs_have_answered_is_planned_and_run_as_such() {
+    let context = Context::new();
+    context.write("in.csv", "text\na\nb\n");
+    context.write(
+        "batch.toml",
+        "version = 1\n[input]\npath = 'in.csv'\n[request]\nmodel = 'gemini-2.5-flash-lite'\nprompt = '{{ text }}'\n\
+         [poll]\nfirst = 0.05\nsteady = 0.1\n[cache]\nenabled = true\n",
+    );
+    context.run(&["run", "batch.toml", "--local", "--progress", "none"]).expect(0);
+    context.write("in.csv", "text\nnew\na\nb\n");
+    let ran = context.run(&["plan", "batch.toml", "--local", "--out", "plan.json"]).expect(0);
+    let said: Vec<&str> =
+        ran.stdout.lines().filter(|line| line.contains("cached") || line.contains("requests")).collect();
+    assert!(said[0].ends_with("2 records: earlier runs have their answers"), "{said:?}");
+    assert!(said[1].contains("1 request, "), "{said:?}");
+    let ran = context.run(&["run", "plan.json", "--no-cache"]).expect(2);
+    assert!(ran.stderr.contains("a plan is run as it is, and --no-cache would change it"), "{}", ran.stderr);
+    let run = ["run", "plan.json", "--run-dir", "run", "--progress", "none"];
+    context.run(&run).expect(0);
+    let report: Value = serde_json::from_str(&context.read("run/report.json")).unwrap();
+    assert_eq!((report["accounting"]["answered"].as_u64(), report["cached"].as_u64()), (Some(3), Some(2)));
+    // The run that was begun goes on, whatever the cache has now; a new one would be another.
+    context.run(&run).expect(0);
+    let ran = context.run(&["run", "plan.json", "--new"]).expect(2);
+    assert!(ran.stderr.contains("the cache answered 2 of the records when this was planned"), "{}", ran.stderr);
+}

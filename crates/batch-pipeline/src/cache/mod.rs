@@ -21,7 +21,10 @@ use sha2::{Digest as _, Sha256};
 use twox_hash::XxHash3_128;
 
 use self::index::Index;
-pub(crate) use self::{note::Notes, reuse::reuse};
+pub(crate) use self::{
+    note::Notes,
+    reuse::{answered, reuse},
+};
 use crate::{Error, Kind, Result, Spec, request::request_spec};
 
 /// Where the cache lives unless another place is named: below the working directory, beside the runs.

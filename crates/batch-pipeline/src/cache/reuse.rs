@@ -21,7 +21,7 @@ use crate::{
     Error, Kind, Result, Selected, Spec,
     finish::Placed,
     key_spec,
-    records::RecordList,
+    records::{RecordList, RecordSet},
     stage::open_table,
     state::{CACHED_LIST, CACHED_PREDICTIONS, CachedState, CollectedFile},
 };
@@ -40,16 +40,55 @@ pub(crate) fn reuse(
     if answers.indexes.is_empty() {
         return Ok(CachedState::default());
     }
-    let wrong = |error| Error::new(Kind::Input, "read the input").with_source(error);
-    let mut table = open_table(input, spec)?;
-    let mut digester = Digester::new(spec, cache.answered_by.as_deref(), table.columns())?;
-    let mut keys = Keys::new(&key_spec(spec), table.columns(), table.name()).map_err(wrong)?;
     let folder = root.join("predictions");
     fs::create_dir_all(&folder).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &folder, error))?;
     let path = root.join(CACHED_PREDICTIONS);
     let mut predictions = Placed::create(&path)?;
     let mut list = RecordList::create(&root.join(CACHED_LIST))?;
-    let (mut record, mut records, mut bytes) = (Record::new(), 0, 0);
+    let (mut records, mut bytes) = (0, 0);
+    look_up(&mut answers, spec, input, selected, cache, |key, index, line| {
+        let written = predictions.file.write_all(line);
+        written.map_err(|error| Error::io(Kind::RunDirectory, "write", &path, error))?;
+        list.add(key, index, Outcome::Answered)?;
+        records += 1;
+        bytes += line.len() as u64;
+        Ok(())
+    })?;
+    if records == 0 {
+        return Ok(CachedState::default());
+    }
+    list.place()?;
+    predictions.place()?;
+    Ok(CachedState { records, file: Some(CollectedFile { path: CACHED_PREDICTIONS.to_owned(), bytes }) })
+}
+
+/// The selected records of a table that are answered already. Nothing is written.
+pub(crate) fn answered(spec: &Spec, input: &Path, selected: Selected, cache: &CacheUse) -> Result<RecordSet> {
+    let (mut answers, mut set) = (Answers::open(&cache.directory)?, RecordSet::default());
+    if !answers.indexes.is_empty() {
+        look_up(&mut answers, spec, input, selected, cache, |_, index, _| {
+            set.insert(index);
+            Ok(())
+        })?;
+    }
+    Ok(set)
+}
+
+/// Hands on every selected record that is answered already: its key, its index, and the line of its
+/// prediction.
+fn look_up(
+    answers: &mut Answers,
+    spec: &Spec,
+    input: &Path,
+    selected: Selected,
+    cache: &CacheUse,
+    mut each: impl FnMut(&str, u64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let wrong = |error| Error::new(Kind::Input, "read the input").with_source(error);
+    let mut table = open_table(input, spec)?;
+    let mut digester = Digester::new(spec, cache.answered_by.as_deref(), table.columns())?;
+    let mut keys = Keys::new(&key_spec(spec), table.columns(), table.name()).map_err(wrong)?;
+    let mut record = Record::new();
     while table.read(&mut record).map_err(wrong)? {
         let key = keys.key(&record).map_err(wrong)?;
         if !selected.has(record.index()) {
@@ -57,19 +96,11 @@ pub(crate) fn reuse(
         }
         // A request that cannot be built is told of by who builds it, with its place.
         let Ok(digest) = digester.digest(&record, key) else { continue };
-        let Some(line) = answers.find(digest, key)? else { continue };
-        let written = predictions.file.write_all(&line);
-        written.map_err(|error| Error::io(Kind::RunDirectory, "write", &path, error))?;
-        list.add(key, record.index(), Outcome::Answered)?;
-        records += 1;
-        bytes += line.len() as u64;
+        if let Some(line) = answers.find(digest, key)? {
+            each(key, record.index(), &line)?;
+        }
     }
-    if records == 0 {
-        return Ok(CachedState::default());
-    }
-    list.place()?;
-    predictions.place()?;
-    Ok(CachedState { records, file: Some(CollectedFile { path: CACHED_PREDICTIONS.to_owned(), bytes }) })
+    Ok(())
 }
 
 /// All answers of a cache.

@@ -4,7 +4,7 @@ use std::{fs, io::Write, path::Path};
 
 use serde::Deserialize;
 
-use super::{PLAN_VERSION, Plan, cut_lines, spec_file};
+use super::{PLAN_VERSION, Plan, cached, cut_lines, spec_file};
 use crate::{
     Clock, Error, Kind, Result, Selected,
     run_dir::{digest_of, new_state, write_atomically},
@@ -60,7 +60,23 @@ impl Plan {
         Self::read(&directory.join(KEPT)).ok()
     }
 
-    /// Sees to it that what would be run is what was planned.
+    /// Sees to it that the cache answers as many records as when the plan was made: a run that is begun now
+    /// would else send others than were planned. One that goes on has taken its answers already.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`]: it answers more or fewer; the table or the cache cannot be read.
+    pub fn verify_cache(&self) -> Result<()> {
+        let input = Path::new(&self.input.path);
+        let selected = Selected::of(self.selection, input, &self.input.digest, &self.spec)?;
+        let (was, is) = (self.cached, cached(&self.spec, input, selected, self.cache.as_ref())?.len());
+        if was == is {
+            return Ok(());
+        }
+        let message = format!("the cache answered {was} of the records when this was planned, and answers {is} now");
+        Err(Error::new(Kind::Changed, message).with_hint("plan again, or with --no-cache"))
+    }
+
+    /// Sees to it that what would be run is what was planned, but for the cache.
     ///
     /// # Errors
     /// [`Kind::Changed`], with what has changed since: the table, the spec's file, the plan itself, or how
@@ -94,7 +110,13 @@ impl Plan {
             return changed("the plan was changed since it was made: its fingerprint is another's".to_owned());
         }
         let selected = Selected::of(self.selection, input, &self.input.digest, &self.spec)?;
-        let cut = cut_lines(&self.spec, input, &selected, &mut |_, _, _| {})?;
+        let cached = cached(&self.spec, input, selected, self.cache.as_ref())?;
+        if cached.len() != self.cached {
+            // A run that was begun keeps to what the cache had then: see `verify_cache`.
+            return Ok(());
+        }
+        let wanted = |index| selected.has(index) && !cached.has(index);
+        let cut = cut_lines(&self.spec, input, &wanted, &mut |_, _, _| {})?;
         if cut.shards != self.shards {
             return changed("other request lines are built now than were planned".to_owned());
         }

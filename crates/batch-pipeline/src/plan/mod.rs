@@ -21,10 +21,13 @@ use serde::{Deserialize, Serialize};
 pub use self::{estimate::Estimate, findings::RuleCount, history::Measured, tokens::Ranged};
 use self::{estimate::Estimator, findings::Counting};
 use crate::{
-    Accounting, Clock, CostEstimate, CutShard, Error, Kind, Result, RunSummary, Selected, Selection, Spec,
+    Accounting, CacheUse, Clock, CostEstimate, CutShard, Error, Kind, Result, RunSummary, Selected, Selection, Spec,
+    cache,
     cost::price_of,
     cut::{Cutter, check_length},
-    key_spec, list_runs, open_table, request_spec,
+    key_spec, list_runs, open_table,
+    records::RecordSet,
+    request_spec,
     run_dir::{RUNS, digest_of, new_state},
     state::InputState,
 };
@@ -43,6 +46,8 @@ pub struct PlanOptions {
     pub selection: Option<Selection>,
     /// Where runs live; [`RUNS`] by default.
     pub root: Option<PathBuf>,
+    /// The cache that the run is to take answers from; none by default.
+    pub cache: Option<CacheUse>,
 }
 
 /// What a run would do: everything that decides it, and what it would come to.
@@ -67,8 +72,14 @@ pub struct Plan {
     pub selection: Option<Selection>,
     /// Records of the table.
     pub records: u64,
-    /// Records that are asked about, a request each. The others are skipped.
+    /// Records that are asked about, a request each. The others are skipped, or answered already.
     pub requests: u64,
+    /// The cache that the run takes answers from; absent where it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
+    /// Records whose answer is in the cache: they are not sent again.
+    #[serde(default)]
+    pub cached: u64,
     /// Bytes of all request lines.
     pub bytes: u64,
     /// How the request lines are cut, a job for each.
@@ -136,6 +147,7 @@ pub fn plan(spec: &Spec, input: &Path, options: &PlanOptions, clock: &dyn Clock)
     let root = options.root.clone().unwrap_or_else(|| PathBuf::from(RUNS));
     let runs = earlier_runs(&root, &state.fingerprint)?;
     let selected = Selected::of(options.selection, input, &state.input.digest, spec)?;
+    let cached = cached(spec, input, selected, options.cache.as_ref())?;
 
     let mut findings = Counting::new(spec, &made.strftime("%Y-%m-%d").to_string())?;
     let mut estimator = Estimator::new(spec, &model, history::measured(&root, spec, &state.fingerprint, options.local));
@@ -143,7 +155,7 @@ pub fn plan(spec: &Spec, input: &Path, options: &PlanOptions, clock: &dyn Clock)
         findings.line(table, row, line);
         estimator.add(line);
     };
-    let cut = cut_lines(spec, input, &selected, &mut look)?;
+    let cut = cut_lines(spec, input, &|index| selected.has(index) && !cached.has(index), &mut look)?;
     let estimate = estimator.finish();
     Ok(Plan {
         version: PLAN_VERSION,
@@ -156,6 +168,8 @@ pub fn plan(spec: &Spec, input: &Path, options: &PlanOptions, clock: &dyn Clock)
         selection: options.selection,
         records: cut.records,
         requests: cut.shards.iter().map(|shard| shard.records).sum(),
+        cache: options.cache.clone(),
+        cached: cached.len(),
         bytes: cut.shards.iter().map(|shard| shard.bytes).sum(),
         shards: cut.shards,
         destinations: Vec::new(),
@@ -173,11 +187,16 @@ struct CutTable {
     shards: Vec<CutShard>,
 }
 
-/// Builds and cuts as staging does; each line is handed to `look` with its row and the table's name.
+/// The records whose answer is in the cache.
+fn cached(spec: &Spec, input: &Path, selected: Selected, cache: Option<&CacheUse>) -> Result<RecordSet> {
+    cache.map_or_else(|| Ok(RecordSet::default()), |cache| cache::answered(spec, input, selected, cache))
+}
+
+/// Builds and cuts the `wanted` records as staging does; each line is handed to `look` with its row and the table's name.
 fn cut_lines(
     spec: &Spec,
     input: &Path,
-    selected: &Selected,
+    wanted: &dyn Fn(u64) -> bool,
     look: &mut dyn FnMut(u64, &str, &[u8]),
 ) -> Result<CutTable> {
     let wrong = |error| Error::new(Kind::Input, "build request lines").with_source(error);
@@ -187,7 +206,7 @@ fn cut_lines(
     let mut lines = RequestLines::new(table, &template, &key_spec(spec)).map_err(wrong)?;
     let mut cutter = Cutter::new(&spec.limits);
     let (mut shards, mut line) = (Vec::new(), Vec::new());
-    while let Some(info) = lines.next_line_if(&mut line, |index| selected.has(index)).map_err(wrong)? {
+    while let Some(info) = lines.next_line_if(&mut line, wanted).map_err(wrong)? {
         let length = info.length as u64;
         check_length(input, &info, &spec.limits)?;
         shards.extend(cutter.before(length));

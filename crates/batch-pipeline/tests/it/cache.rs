@@ -2,7 +2,8 @@
 
 use batch_io::Outcome;
 use batch_pipeline::{
-    CacheUse, Overrides, RetryOptions, RunDir, RunDirOptions, Spec, Stop, cache_summary, clear_cache,
+    CacheUse, Kind, Overrides, PlanOptions, RetryOptions, RunDir, RunDirOptions, Spec, Stop, cache_summary,
+    clear_cache, plan,
 };
 use insta::assert_snapshot;
 
@@ -177,4 +178,32 @@ async fn a_run_that_goes_on_keeps_what_it_took_whatever_became_of_the_cache() {
     std::fs::remove_dir_all(first.path()).unwrap();
     let report = world.go(&mut second, Stop::never()).await.unwrap();
     assert_eq!((report.cached, report.accounting.answered), (2, 3));
+}
+
+#[tokio::test]
+async fn a_plan_is_of_what_the_cache_leaves_to_be_asked() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.go(&mut world.open_with_cache(&spec, None), Stop::never()).await.unwrap();
+    world.table("text\nnew\na\nb\n");
+    let cache = CacheUse { directory: world.path("cache"), answered_by: None };
+    let options = PlanOptions { root: Some(world.path("runs")), cache: Some(cache), ..PlanOptions::default() };
+    let made = plan(&spec, &world.path("table.csv"), &options, &world.clock).unwrap();
+    assert_eq!((made.records, made.requests, made.cached), (3, 1, 2));
+    made.verify(&world.clock).unwrap();
+    made.verify_cache().unwrap();
+    let again = plan(&spec, &world.path("table.csv"), &PlanOptions { cache: None, ..options }, &world.clock).unwrap();
+    assert_eq!((again.requests, again.cached), (3, 0));
+
+    let mut run = world.open_with_cache(&spec, None);
+    world.go(&mut run, Stop::never()).await.unwrap();
+    let staged: Vec<_> = run.state().shards.iter().map(|shard| (shard.first, shard.digest.clone())).collect();
+    assert_eq!(made.shards.iter().map(|shard| (shard.first, shard.digest.clone())).collect::<Vec<_>>(), staged);
+    // Now nothing is left to be asked: a run that is begun would not be the one that was planned.
+    made.verify(&world.clock).unwrap();
+    let error = made.verify_cache().unwrap_err();
+    assert_eq!(error.kind(), Kind::Changed);
+    assert!(
+        error.to_string().ends_with("the cache answered 2 of the records when this was planned, and answers 3 now")
+    );
 }
