@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use batch_emulator::Faults;
 use batch_io::Outcome;
-use batch_pipeline::{Overrides, Retried, RetryOptions, RunDir, UNANSWERED};
+use batch_pipeline::{Overrides, Retried, RetryOptions, RunDir, UNANSWERED, find_input};
 use clap::Args;
 
 use super::{
     session::{Session, failure_of, quoted},
+    subject::run_of,
     thresholds::{Thresholds, write_report},
 };
 use crate::{
@@ -23,8 +24,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
-    /// The run's directory.
-    run: PathBuf,
+    /// The run's directory or id.
+    run: String,
 
     /// Ask only about records of these outcomes: request_error, blocked, truncated, empty, invalid_answer,
     /// missing. Without it, about all of them; some are seldom answered otherwise the second time (blocked),
@@ -41,6 +42,10 @@ pub(crate) struct RetryArgs {
     /// Refused where that would be another thing than this retry.
     #[arg(long, conflicts_with = "set")]
     native: bool,
+
+    /// The table, where it is not where the run was begun: it has to be the same, byte for byte.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
 
     /// Exit with 1 where the accuracy is below this (0 to 1).
     #[arg(long, value_name = "PART")]
@@ -65,7 +70,12 @@ pub(crate) struct RetryArgs {
 
 pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> {
     let options = RetryOptions { only: outcomes(&args.only)?, settings: settings(&args.set)?, native: args.native };
-    let mut run = RunDir::load(&args.run)?;
+    let (directory, _) = run_of(&args.run)?;
+    let mut run = RunDir::load(&directory)?;
+    // Where none is given, the retry sees for itself that the table is the run's.
+    if args.input.is_some() {
+        find_input(&mut run, args.input.as_deref())?;
+    }
     let spec = run.state().spec.clone();
     let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &spec);
     thresholds.validate()?;
@@ -95,7 +105,7 @@ pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> 
     let Retried { report, round, resumed: _ } = outcome.map_err(|error| {
         let interrupted = error.kind() == batch_pipeline::Kind::Interrupted;
         let failure = failure_of(error, run.state());
-        let directory = quoted(&args.run.display().to_string());
+        let directory = quoted(&directory.display().to_string());
         if interrupted { failure.with_hint(format!("`batch-cli retry {directory}` goes on")) } else { failure }
     })?;
     if round.is_none() {
