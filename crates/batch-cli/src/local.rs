@@ -22,7 +22,8 @@ const API_KEY: &str = "BATCH_ANSWER_API_KEY";
 /// The records are in BigQuery: the emulator begins without a table.
 pub(crate) fn fill(spec: &mut Spec) -> Result<()> {
     if !spec.input.is_here() {
-        let failure = Failure::new(format!("--local begins with an empty emulator, which has no {}", spec.input.name()));
+        let failure =
+            Failure::new(format!("--local begins with an empty emulator, which has no {}", spec.input.name()));
         return Err(failure.with_hint(
             "start `batch-cli emulator --data DIR --dataset PROJECT.DATASET`, load the table there, and set \
              endpoints.bigquery and endpoints.vertex to where it listens",

@@ -128,9 +128,7 @@ impl Target {
             records = records.request(request_spec(spec)?);
         }
         match &self.output {
-            Address::BigQuery(output) if !spec.results.is_here() => {
-                Ok(records.results(results_in(spec, output)?))
-            }
+            Address::BigQuery(output) if !spec.results.is_here() => Ok(records.results(results_in(spec, output)?)),
             _ => Ok(records),
         }
     }
