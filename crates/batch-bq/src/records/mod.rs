@@ -103,7 +103,7 @@ impl BqRecords {
     /// # Errors
     /// As [`look`](RecordStore::look) has.
     pub async fn statements(&self, name: &str) -> Result<Vec<Statement>> {
-        let found = self.find().await?;
+        let found = Box::pin(self.find()).await?;
         let table = self.staged_in.table(&piece(name, 0))?.uri();
         match found.way {
             Way::AsItIs => Ok(Vec::new()),
@@ -117,11 +117,12 @@ impl BqRecords {
         }
     }
 
-    /// The source, held against the service's rules.
+    /// The source, held against the service's rules. Boxed by who calls it, as whatever asks the service
+    /// several things: unoptimized, such futures are too large for a thread's stack.
     async fn find(&self) -> Result<Found> {
         self.refuse(self.client.check_dataset(&self.staged_at()?, &self.location).await?, &self.staged_in.to_string())?;
         match &self.source {
-            Source::Table(uri) => self.find_table(uri).await,
+            Source::Table(uri) => Box::pin(self.find_table(uri)).await,
             Source::Query(query) => {
                 let dry = self.client.dry_run(query, self.sql_location().await?.as_deref()).await;
                 let dry = dry.map_err(advise)?;
@@ -149,12 +150,6 @@ impl BqRecords {
         };
         let found = Found { way, fields: table.fields.clone(), bytes: Some(table.bytes), table: Some(table) };
         self.check(&found)?;
-        if found.way != Way::AsItIs {
-            // That the server runs SQL at all is found out before there is a run.
-            let sql = format!("SELECT * FROM `{}` LIMIT 0", uri.to_string().trim_start_matches("bq://"));
-            let dry = self.client.dry_run(&sql, self.sql_location().await?.as_deref()).await;
-            dry.map_err(advise)?;
-        }
         Ok(found)
     }
 
@@ -314,9 +309,15 @@ impl fmt::Display for BqRecords {
 #[async_trait]
 impl RecordStore for BqRecords {
     async fn look(&self) -> Result<RecordsInfo> {
-        let found = self.find().await?;
+        let found = Box::pin(self.find()).await?;
+        if found.table.is_some() && found.way != Way::AsItIs {
+            // That the server runs SQL at all is found out before there is a run.
+            let sql = format!("SELECT * FROM `{}` LIMIT 0", self.to_string().trim_start_matches("bq://"));
+            let location = self.sql_location().await?;
+            Box::pin(self.client.dry_run(&sql, location.as_deref())).await.map_err(advise)?;
+        }
         if let Some(results) = &self.results {
-            results.check(&self.client, &self.location).await?;
+            Box::pin(results.check(&self.client, &self.location)).await?;
         }
         let is_built = found.way != Way::AsItIs;
         let key = match (found.way, &self.key) {
@@ -340,10 +341,10 @@ impl RecordStore for BqRecords {
     }
 
     async fn stage(&self, name: &str, most: u64) -> Result<Vec<Staged>> {
-        let found = self.find().await?;
+        let found = Box::pin(self.find()).await?;
         match (&found.table, found.way) {
             (Some(table), Way::AsItIs) => self.take(table, most).map(|staged| vec![staged]),
-            _ => self.make(name, most, &found).await,
+            _ => Box::pin(self.make(name, most, &found)).await,
         }
     }
 
@@ -357,11 +358,11 @@ impl RecordStore for BqRecords {
             Error::new(Kind::FailedPrecondition, "flatten the answers of", self.to_string())
                 .with_source("no place for them is named")
         })?;
-        let found = self.find().await?;
+        let found = Box::pin(self.find()).await?;
         let columns = self.columns(&found);
         let key = if found.way == Way::Built { "key" } else { self.key.as_deref().unwrap_or("key") };
         let flat = flatten::Inputs { tables: tables_of(staged)?, key: key.to_owned(), columns };
-        results.flatten(&self.client, name, Some(flat), outputs).await
+        Box::pin(results.flatten(&self.client, name, Some(flat), outputs)).await
     }
 
     async fn remove(&self, staged: &InputConfig) -> Result<()> {

@@ -10,13 +10,13 @@ use batch_model::BatchPredictionJob;
 use crate::setup::{World, ended};
 
 /// The server, and a dataset that no other test has; the server may have been used before.
-async fn world(name: &str) -> World {
+pub(crate) async fn world(name: &str) -> World {
     let url = std::env::var("BATCH_TEST_BIGQUERY").expect("BATCH_TEST_BIGQUERY is the address of a server");
     let process = std::process::id();
     World::at(&url, &format!("it_{name}_{process}")).await
 }
 
-async fn rows_of(world: &World, sql: &str) -> String {
+pub(crate) async fn rows_of(world: &World, sql: &str) -> String {
     let job = SqlJob::new(format!("it-{}-{}", std::process::id(), world.dataset.dataset().unwrap()), sql);
     let mut rows = world.client.query(&job.in_location("us-central1")).await.unwrap();
     let mut lines = Vec::new();

@@ -4,4 +4,5 @@
 
 mod emulator;
 mod foreign;
+mod records;
 mod setup;
