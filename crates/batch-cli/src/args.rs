@@ -9,6 +9,7 @@ use crate::{
         cache::{CacheArgs, UseArgs},
         clean::CleanArgs,
         collect::CollectArgs,
+        flatten::FlattenArgs,
         jobs::JobsArgs,
         ls::LsArgs,
         part::PartArgs,
@@ -60,9 +61,11 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Show or clear the answers that later runs need not ask for again.
     Cache(CacheArgs),
+    /// Make columns of a run's answers in BigQuery, where its predictions are.
+    Flatten(FlattenArgs),
     /// Say what a run would do and cost, before anything is done.
     Plan(PlanArgs),
-    /// Build request lines from a table.
+    /// Build request lines from a table; or show the SQL that would.
     Build(BuildArgs),
     /// Join predictions to the records of a table, in the table's order.
     Join(JoinArgs),
@@ -227,8 +230,17 @@ pub(crate) struct BuildArgs {
     pub(crate) spec: Option<PathBuf>,
 
     /// Where the request lines go; `-` is standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: PathBuf,
+    #[arg(long, short, value_name = "FILE", required_unless_present = "print_sql")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write the SQL by which BigQuery would build the requests of input.table or input.query, and run
+    /// nothing.
+    #[arg(long, conflicts_with = "output", requires = "spec")]
+    pub(crate) print_sql: bool,
+
+    /// For --print-sql without asking BigQuery: the columns, as `bq show --schema` writes them.
+    #[arg(long, value_name = "FILE", requires = "print_sql")]
+    pub(crate) schema: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) settings: SettingArgs,

@@ -3,6 +3,8 @@
 mod places;
 mod records;
 
+pub(crate) use self::records::{results_in, statements};
+
 use std::sync::Arc;
 
 use batch_api::VertexJobs;

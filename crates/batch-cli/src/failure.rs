@@ -129,4 +129,4 @@ macro_rules! from_hinting {
     )* };
 }
 
-from_hinting!(batch_io::Error, batch_backend::Error, batch_eval::Error, batch_emulator::Error);
+from_hinting!(batch_bq::sql::SqlError, batch_io::Error, batch_backend::Error, batch_eval::Error, batch_emulator::Error);

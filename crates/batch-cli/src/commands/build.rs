@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use batch_bq::sql::SourceColumn;
 use batch_io::{RequestTemplate, Table};
 use batch_pipeline::{Spec, key_spec, request_spec};
+use serde::Deserialize;
 
 use super::output::{self, Output};
 use crate::{
     args::BuildArgs,
+    connect::{self, Target},
     exit::Exit,
     failure::{Failure, Result},
     progress::{count, size},
@@ -22,16 +25,65 @@ use crate::{
 pub(crate) fn build(args: &BuildArgs, terminal: &Terminal) -> Result<Exit> {
     let settings = Settings::from_environment().table(&args.settings, args.spec.as_deref())?.request(&args.request)?;
     let spec = settings.load(args.spec.as_deref())?;
+    if !spec.input.is_here() {
+        let failure = Failure::new(format!("the records are not here to build requests of: {}", spec.input.name()));
+        return Err(failure.with_hint("`batch-cli run` has BigQuery build them; --print-sql shows the statements"));
+    }
+    let Some(output_path) = args.output.as_deref() else {
+        return Err(Failure::new("where shall the request lines go?").with_hint("name a file with --output"));
+    };
     let table = open_table(&spec, args.spec.as_deref())?;
     let template = RequestTemplate::compile(&request_spec(&spec)?, table.columns())?;
     let input = input_path(&spec, args.spec.as_deref());
-    Output::is_none_of(&args.output, [Some(&*input), args.spec.as_deref()].into_iter().flatten())?;
-    let mut output = Output::create(&args.output)?;
+    Output::is_none_of(output_path, [Some(&*input), args.spec.as_deref()].into_iter().flatten())?;
+    let mut output = Output::create(output_path)?;
     let built = batch_io::build(table, &template, &key_spec(&spec), &mut output);
-    let summary = built.map_err(|error| output::failed(error, &args.output))?;
+    let summary = built.map_err(|error| output::failed(error, output_path))?;
     output.finish()?;
     terminal.say(&format!("{}, {}", count(summary.records, "request line"), size(summary.bytes)));
     Ok(Exit::Done)
+}
+
+/// The statements by which BigQuery would build the requests, as text for a console.
+pub(crate) async fn print_sql(args: &BuildArgs, terminal: &Terminal) -> Result<Exit> {
+    let settings = Settings::from_environment().table(&args.settings, args.spec.as_deref())?.request(&args.request)?;
+    let spec = settings.load(args.spec.as_deref())?;
+    if spec.input.is_here() {
+        let failure = Failure::new(format!("the table is a file, of which no SQL is made: {}", spec.input.name()));
+        return Err(failure.with_hint("name a table of BigQuery with input.table, or a SELECT with input.query"));
+    }
+    let statements = match &args.schema {
+        Some(schema) => connect::statements(&spec, &columns(schema)?)?,
+        None => Target::of(&spec)?.statements(&spec).await?,
+    };
+    if statements.is_empty() {
+        terminal.say(&format!("{} has a column request, and is submitted as it is", spec.input.name()));
+    }
+    let text: Vec<String> = statements.iter().map(ToString::to_string).collect();
+    terminal.write_report(terminal.safe_data(&text.join("\n")).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// The columns of a schema, with their types as SQL has them.
+fn columns(schema: &Path) -> Result<Vec<SourceColumn>> {
+    #[derive(Deserialize)]
+    struct Column {
+        name: String,
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        mode: String,
+    }
+    let text = std::fs::read_to_string(schema).map_err(|error| Failure::io("read the schema", schema, error))?;
+    let columns: Vec<Column> = serde_json::from_str(&text).map_err(|error| {
+        let failure = Failure::caused(format!("{} is no schema", schema.display()), error);
+        failure.with_hint("`bq show --schema --format=prettyjson project:dataset.table` writes one")
+    })?;
+    let column = |column: Column| match column.mode.eq_ignore_ascii_case("REPEATED") {
+        true => SourceColumn::new(column.name, format!("ARRAY<{}>", column.kind)),
+        false => SourceColumn::new(column.name, column.kind),
+    };
+    Ok(columns.into_iter().map(column).collect())
 }
 
 /// The table of a spec; `-` is standard input.

@@ -6,6 +6,7 @@ pub(crate) mod clean;
 pub(crate) mod collect;
 mod emulator;
 mod eval;
+pub(crate) mod flatten;
 mod init;
 pub(crate) mod jobs;
 mod join;
@@ -34,6 +35,7 @@ use crate::{
 
 pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
     match command {
+        Command::Build(args) if args.print_sql => block_on(build::print_sql(&args, terminal)),
         Command::Build(args) => build::build(&args, terminal),
         Command::Join(args) => join::join(&args, terminal),
         Command::Eval(args) => eval::eval(&args, terminal),
@@ -52,6 +54,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Collect(args) => block_on(collect::collect(args, terminal)),
         Command::Jobs(args) => block_on(jobs::jobs(args, terminal)),
         Command::Clean(args) => block_on(clean::clean(args, terminal)),
+        Command::Flatten(args) => block_on(flatten::flatten(args, terminal)),
         Command::Retry(args) => block_on(retry::retry(args, terminal)),
         Command::Emulator(args) => block_on(emulator::emulator(args, terminal)),
     }

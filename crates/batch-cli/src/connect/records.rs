@@ -2,14 +2,15 @@
 
 use batch_bq::{
     BqClient, BqInput, BqRecords, ResultsIn,
-    sql::{Flattened, Source},
+    sql::{BuildRequests, Flattened, Source, SourceColumn, Statement},
 };
+use batch_http::Service;
 use batch_io::AnswerFormat;
 use batch_model::BigQueryUri;
 use batch_pipeline::{Spec, answer_format, request_spec};
 use serde_json::value::RawValue;
 
-use super::{Address, Target};
+use super::{Address, Reached, Target};
 use crate::failure::{Failure, Result};
 
 /// The records of a spec; `None` where they are in a file.
@@ -113,7 +114,53 @@ pub(crate) fn results_in(spec: &Spec, dataset: &BigQueryUri) -> Result<ResultsIn
     Ok(results.prefixes(prefix(&spec.results.column_prefix), prefix(&spec.results.field_prefix)))
 }
 
+/// The name that statements have for a run that does not exist.
+const RUN: &str = "RUN";
+
+/// The statements that would build the requests of a source with these columns, without asking anybody.
+pub(crate) fn statements(spec: &Spec, columns: &[SourceColumn]) -> Result<Vec<Statement>> {
+    let Some(source) = source(spec)? else { return Err(Failure::new("the records are not in BigQuery")) };
+    let input = spec.target.input.clone().or_else(|| beside(spec, Some(&source)));
+    let input: BigQueryUri = input
+        .ok_or_else(|| {
+            Failure::new("no place for requests is named").with_hint("set target.input to bq://project.dataset")
+        })?
+        .parse()
+        .map_err(|error| Failure::caused("target.input", error))?;
+    let Some(dataset) = input.dataset() else {
+        return Err(Failure::new(format!("target.input names no dataset: {input}")));
+    };
+    let into = BigQueryUri::table_of(input.project(), dataset, format!("{RUN}__s00000"));
+    if columns.iter().any(|column| column.name().eq_ignore_ascii_case("request")) {
+        return Ok(match &source {
+            Source::Table(_) => Vec::new(),
+            Source::Query(_) => vec![source.copy(&into)?],
+        });
+    }
+    let request = request_spec(spec)?;
+    let build = BuildRequests::new(&request, source, columns.to_vec());
+    let build = match &spec.input.key {
+        Some(key) => build.key_column(key),
+        None => build,
+    };
+    let mut statements = vec![build.check_keys()?];
+    statements.extend(build.statements(&into)?);
+    Ok(statements)
+}
+
 impl Target {
+    /// The statements that would build the requests of a run of the spec.
+    pub(crate) async fn statements(&self, spec: &Spec) -> Result<Vec<Statement>> {
+        let bigquery = self.bigquery(spec).await?;
+        Ok(self.records_on(bigquery, spec)?.statements(RUN).await?)
+    }
+
+    /// A client of BigQuery, where the target has an address there or not.
+    pub(crate) async fn bigquery(&self, spec: &Spec) -> Result<BqClient> {
+        let reached = Reached::new(&self.location, &spec.endpoints, None, &[Service::BigQuery]).await?;
+        reached.bigquery(&self.project, &self.location).await
+    }
+
     /// The records of the spec, on `bigquery`.
     pub(super) fn records_on(&self, bigquery: BqClient, spec: &Spec) -> Result<BqRecords> {
         let (Some(source), Address::BigQuery(staged_in)) = (self.records.clone(), &self.input) else {
