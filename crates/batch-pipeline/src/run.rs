@@ -142,7 +142,7 @@ fn job_error(attempt: &Attempt, state: &RunState) -> Error {
             "no capacity was found in 72 hours; try again later, in another location, or with another model"
         }
         _ if imports => "the service could not read the request lines, one odd line is enough; mend it and run again",
-        _ => "run again for a new job",
+        _ => "`batch-cli retry` makes a new job in this run, `batch-cli run` makes a new run",
     };
     let others = state.shards.len().saturating_sub(1);
     if 0 < others {

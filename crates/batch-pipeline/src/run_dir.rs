@@ -165,6 +165,14 @@ impl RunDir {
             let hint = "name another --run-dir, or leave it out for a new run";
             return Err(Error::new(Kind::RunDirectory, what).with_hint(hint));
         }
+        if wanted.cache.is_none() {
+            if 0 < this.state.cached_records() {
+                let (path, records) = (directory.display(), this.state.cached_records());
+                let message = format!("{path} was begun with the cache, and has taken {records} answers from it");
+                return Err(Error::new(Kind::RunDirectory, message).with_hint("begin a new run with --new"));
+            }
+            this.state.cache = None;
+        }
         // What the fingerprint leaves out may have changed: how to evaluate, when to poll.
         this.state.spec = wanted.spec.clone();
         this.state.input.path = wanted.input.path.clone();

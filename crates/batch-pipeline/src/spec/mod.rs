@@ -494,8 +494,8 @@ impl Spec {
             return wrong("limits.jobs", "the limit is 0".to_owned());
         }
         let times = [self.poll.first, self.poll.steady, self.poll.young, self.poll.fraction, self.poll.longest];
-        if times.iter().chain([&self.poll.jitter]).any(|time| !time.is_finite() || *time < 0.0) {
-            return wrong("poll", "the times of [poll] are not below 0".to_owned());
+        if times.iter().chain([&self.poll.jitter]).any(|time| !(0.0..1e9).contains(time)) {
+            return wrong("poll", "the times of [poll] are not below 0, and not without end".to_owned());
         }
         if self.local.answer_concurrency == Some(0) {
             return wrong("local.answer_concurrency", "at least one request is under way at once".to_owned());

@@ -7,7 +7,7 @@ use batch_pipeline::{
 };
 use insta::assert_snapshot;
 
-use crate::world::World;
+use crate::world::{World, Wrong};
 
 const TABLE: &str = "text\na\nb\nc\n";
 
@@ -206,4 +206,26 @@ async fn a_plan_is_of_what_the_cache_leaves_to_be_asked() {
     assert!(
         error.to_string().ends_with("the cache answered 2 of the records when this was planned, and answers 3 now")
     );
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_without_the_cache_says_what_it_took_from_it() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.go(&mut world.open_with_cache(&spec, None), Stop::never()).await.unwrap();
+    for (table, taken) in [("text\na\nnew\n", true), ("text\nother\n", false)] {
+        world.table(table);
+        let mut run = world.open_with_cache(&spec, None);
+        // The process ends where the job is to be created.
+        world.goes_wrong([Wrong::NoCreate, Wrong::NoCreate, Wrong::NoCreate]);
+        world.go(&mut run, Stop::never()).await.unwrap_err();
+        drop(run);
+        match world.open(&spec) {
+            Ok(run) => assert!(!taken && run.is_resumed() && run.state().cache.is_none()),
+            Err(error) => {
+                assert!(taken && error.to_string().ends_with("has taken 1 answers from it"), "{error}");
+                assert!(error.hint().unwrap().contains("--new"));
+            }
+        }
+    }
 }

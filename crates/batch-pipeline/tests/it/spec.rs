@@ -73,6 +73,8 @@ fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
 #[test]
 fn a_value_that_cannot_be_is_told_with_its_place() {
     assert_snapshot!(wrong("[limits]\nrequests = 'many'\n"), @r#"batch.toml:8:1: limits.requests: invalid type: string "many", expected u64"#);
+    // A wait that no clock can hold.
+    assert!(wrong("[poll]\nlongest = 1e300\n").contains("not without end"));
     assert_snapshot!(wrong("[limits]\njobs = 0\n"), @"batch.toml:8:1: the limit is 0");
     assert_snapshot!(wrong("[[request.turns]]\nrole = 'system'\ntemplate = 'x'\n"), @r#"batch.toml:8:1: the role "system" is neither "user" nor "model""#);
     assert_snapshot!(wrong("[request.labels]\nid = 7\n"), @r#"batch.toml:8:1: the label "id" is not a text"#);
