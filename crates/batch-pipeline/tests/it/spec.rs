@@ -91,7 +91,7 @@ fn a_value_that_cannot_be_is_told_with_its_place() {
     ");
     assert_snapshot!(parse("version = 1\n").unwrap_err(), @r#"
     batch.toml: no input table is named
-    hint: write `path = "table.csv"` under [input], or pass --input
+    hint: write `path = "table.csv"` under [input], or pass --input; or name a table of BigQuery, `table = "bq://project.dataset.table"`
     "#);
 }
 
