@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Clock, Context, Error, FINGERPRINT_LABEL, Kind, ROUND_LABEL, RUN_LABEL, RequestSpec, Result, RunDir, SHARD_LABEL,
-    Spec, UNANSWERED,
+    Clock, Context, Error, FINGERPRINT_LABEL, Kind, PART_LABEL, ROUND_LABEL, RUN_LABEL, RequestSpec, Result, RunDir,
+    SHARD_LABEL, Selected, Selection, Spec, UNANSWERED,
     collect::spool,
     retry::list_of,
     run_dir::{digest_of, new_state},
@@ -97,10 +97,15 @@ pub fn adopt(
     directory: &Path,
     clock: &dyn Clock,
 ) -> Result<RunDir> {
-    let mut state = new_state(spec, digest_of(input)?, false, None, clock);
     let Some(first) = jobs.first() else {
         return Err(Error::new(Kind::Bug, "there is no job to adopt"));
     };
+    // What the run did not ask about is not missing.
+    let part = label(first, PART_LABEL).and_then(Selection::of_label);
+    let mut state = new_state(spec, digest_of(input)?, false, part, clock);
+    if part.is_some() {
+        state.selected = Some(Selected::of(part, input, &state.input.digest, spec)?);
+    }
     if let Some(run) = label(first, RUN_LABEL) {
         run.clone_into(&mut state.id);
     }

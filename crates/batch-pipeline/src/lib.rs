@@ -118,5 +118,5 @@ pub use spec::{
 pub use stage::{key_spec, open_table};
 pub use status::{JobStatus, RunStage, RunStatus, ShardStatus, Times, Warning, Window, WindowKind, job_status, status};
 pub use stop::{Stop, Stopper, stopper};
-pub use submit::{FINGERPRINT_LABEL, ROUND_LABEL, RUN_LABEL, SHARD_LABEL};
+pub use submit::{FINGERPRINT_LABEL, PART_LABEL, ROUND_LABEL, RUN_LABEL, SHARD_LABEL};
 pub use wait::{QUEUE_WINDOW, RUN_WINDOW, wait_for_job};

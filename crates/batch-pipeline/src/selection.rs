@@ -17,6 +17,27 @@ pub enum Selection {
     Sample(u64),
 }
 
+impl Selection {
+    /// As the label of a job.
+    pub(crate) fn to_label(self) -> String {
+        match self {
+            Self::Limit(records) => format!("limit-{records}"),
+            Self::Sample(records) => format!("sample-{records}"),
+        }
+    }
+
+    /// What a label says; `None` where it says none of this.
+    pub(crate) fn of_label(label: &str) -> Option<Self> {
+        let (part, records) = label.split_once('-')?;
+        let records = records.parse().ok()?;
+        match part {
+            "limit" => Some(Self::Limit(records)),
+            "sample" => Some(Self::Sample(records)),
+            _ => None,
+        }
+    }
+}
+
 /// A [`Selection`] on one table: tells of each record whether it is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

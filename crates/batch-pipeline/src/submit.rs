@@ -21,6 +21,9 @@ pub const RUN_LABEL: &str = "batch_run";
 pub const SHARD_LABEL: &str = "batch_shard";
 /// The label that names the round of retries that a job was made in; a job of the run itself has none.
 pub const ROUND_LABEL: &str = "batch_round";
+/// The label that names the part of the table that a job's run asks about: `limit-100`, `sample-100`. Jobs of
+/// a run over all of it have none.
+pub const PART_LABEL: &str = "batch_part";
 /// The label with the first half of the run's fingerprint.
 pub const FINGERPRINT_LABEL: &str = "batch_fingerprint";
 
@@ -142,6 +145,9 @@ fn new_attempt(state: &RunState, shard: usize, resumed: Option<(u32, InputConfig
     }
     if 0 < round {
         labels.insert(ROUND_LABEL.to_owned(), Value::String(round.to_string()));
+    }
+    if let Some(part) = state.selection {
+        labels.insert(PART_LABEL.to_owned(), Value::String(part.to_label()));
     }
     Attempt {
         number,

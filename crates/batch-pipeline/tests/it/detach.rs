@@ -12,8 +12,8 @@ use batch_backend::{JobService, Kind as BackendKind};
 use batch_io::Outcome;
 use batch_model::{BatchPredictionJob, CompletionStats, JobName, JobState};
 use batch_pipeline::{
-    Backends, Clock, Context, Event, Events, Fate, Kind, RemnantKind, RetryOptions, RunDir, RunStage, Spec, Stop,
-    adopt, collect, download, find_input, find_remnants, is_of, job_status, jobs_of_run, list_runs, read_run,
+    Backends, Clock, Context, Event, Events, Fate, Kind, RemnantKind, RetryOptions, RunDir, RunStage, Selection, Spec,
+    Stop, adopt, collect, download, find_input, find_remnants, is_of, job_status, jobs_of_run, list_runs, read_run,
     remove_directory, remove_remnants, retry, status, stopper, submit, wait, wait_for_job,
 };
 use insta::{assert_json_snapshot, assert_snapshot};
@@ -561,4 +561,23 @@ async fn a_job_that_was_deleted_hides_nothing_of_the_others() {
     let collected = collect(&mut run, &backends(&world), &context(&world), true, None).await.unwrap();
     assert_eq!(collected.running, [1]);
     assert!(3 <= collected.report.unwrap().accounting.answered);
+}
+
+#[tokio::test]
+async fn an_adopted_run_knows_the_part_that_was_asked_about() {
+    for part in [Selection::Limit(2), Selection::Sample(2)] {
+        let world = World::new();
+        let spec = world.table(TABLE).spec("");
+        let mut run = world.open_part(&spec, part).unwrap();
+        let report = world.go(&mut run, Stop::never()).await.unwrap();
+        let job = world.jobs.get(&names(&run)[0]).await.unwrap();
+        let mut adopted =
+            adopt(&spec, &world.path("table.csv"), std::slice::from_ref(&job), &world.path("adopted"), &world.clock)
+                .unwrap();
+        assert_eq!(is_of(&adopted, &job), Some(true));
+        let there = collect(&mut adopted, &backends(&world), &context(&world), false, None).await.unwrap();
+        assert_eq!(there.report.unwrap().accounting, report.accounting);
+        // Nothing of the rest is asked.
+        assert_eq!(world.retry(&mut adopted, &RetryOptions::default()).await.unwrap().round, None);
+    }
 }
