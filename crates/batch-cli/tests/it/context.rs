@@ -25,6 +25,12 @@ impl Context {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    /// Leaves the folder where it is when the test ends, for somebody to look at.
+    pub(crate) fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

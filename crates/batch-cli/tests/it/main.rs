@@ -4,6 +4,8 @@
 mod bad_input;
 mod bigquery;
 mod build;
+mod chaos;
+mod cloud;
 mod context;
 mod detach;
 mod eval;
