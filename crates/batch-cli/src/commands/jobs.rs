@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     args::{Format, ProgressMode},
+    connect::Jobs,
     exit::Exit,
     failure::{Failure, Result},
     render,
@@ -259,12 +260,14 @@ async fn cancel(args: &CancelArgs, service: &ServiceArgs, terminal: &Terminal) -
     let mut names = Vec::new();
     for text in &args.jobs {
         match Subject::of(text, service)? {
-            Subject::Job(name) => names.push(name),
+            Subject::Job(name) => names.push((name, service.spec()?.endpoints)),
             Subject::Run { directory, state } => {
                 refuse_local(&state, &directory)?;
                 let newest = state.shards.iter().filter_map(|shard| shard.attempts.last()?.job.clone());
                 let before = names.len();
-                names.extend(newest);
+                // Where the run's jobs are, the run knows.
+                let endpoints = service.spec_of(&state)?.endpoints;
+                names.extend(newest.map(|name| (name, endpoints.clone())));
                 if names.len() == before {
                     return Err(Failure::new(format!("the run {text} has no job yet")));
                 }
@@ -272,8 +275,8 @@ async fn cancel(args: &CancelArgs, service: &ServiceArgs, terminal: &Terminal) -
         }
     }
     let mut all = Vec::new();
-    for name in &names {
-        let jobs = service.jobs_beside(name).await?.jobs;
+    for (name, endpoints) in &names {
+        let jobs = Jobs::connect(name.project(), name.location(), endpoints).await?.jobs;
         all.push(match cancel_one(&*jobs, name).await {
             Ok(became) => became,
             Err(error) => told(error, name)?,
@@ -281,8 +284,9 @@ async fn cancel(args: &CancelArgs, service: &ServiceArgs, terminal: &Terminal) -
     }
     if args.wait {
         let session = Session::start(ProgressMode::None, terminal, true);
-        for became in all.iter_mut().filter(|became| became.result == "cancelling") {
-            let jobs = service.jobs_beside(&became.job).await?.jobs;
+        let cancelling = all.iter_mut().zip(&names).filter(|(became, _)| became.result == "cancelling");
+        for (became, (name, endpoints)) in cancelling {
+            let jobs = Jobs::connect(name.project(), name.location(), endpoints).await?.jobs;
             let job = wait_for_job(&became.job, &*jobs, &quick(service)?, &session.context).await?;
             let state = render::status::state(&job.state);
             *became = match job.state {

@@ -113,8 +113,11 @@ fn jobs_that_take_their_time_are_told_as_running() {
         (Some(10), Some(10))
     );
 
-    // Cancelled by the run, waited for, collected: what was not answered is told.
-    let cancelled = away.json(&["jobs", "cancel", "run", "--wait"], 0);
+    // Cancelled by the run, which knows where its jobs are; waited for, collected: what was not answered is told.
+    let mut cancel = away.context.command(&["jobs", "cancel", "run", "--wait", "--format", "json"]);
+    let cancel = cancel.envs([("BATCH_POLL_FIRST", "0.05"), ("BATCH_POLL_STEADY", "0.1")]).output();
+    let cancelled = away.context.ran(&cancel.expect("start the program")).expect(0).stdout;
+    let cancelled: Value = serde_json::from_str(&cancelled).unwrap();
     assert_eq!(cancelled["jobs"].as_array().unwrap().len(), 3);
     assert!(cancelled["jobs"].as_array().unwrap().iter().all(|job| job["result"] == "cancelled"), "{cancelled}");
     shown("cancel_again", &away.run(&["jobs", "cancel", job]).expect(0));
