@@ -57,7 +57,10 @@ pub(crate) async fn submit(
                 found = look_twice(backends, shard, &attempt, context).await?;
             }
             Err(error) => {
-                return Err(Error::new(Kind::Backend, format!("create the job of shard {shard}")).with_source(error));
+                let maybe_done = error.maybe_done();
+                let failed = Error::new(Kind::Backend, format!("create the job of shard {shard}")).with_source(error);
+                let hint = "run it again: the job is looked for before another is created";
+                return Err(if maybe_done { failed.with_hint(hint) } else { failed });
             }
         }
     };

@@ -47,7 +47,7 @@ const RETRIES: usize = 25;
 const GIVE_UPS: usize = 10;
 /// What it says then: a call failed six times, a job was neither created nor found three times, a load job
 /// failed.
-const GIVES_UP: [&str; 3] = ["(after 6 attempts)", "the job may have been created", "backendError"];
+const GIVES_UP: [&str; 3] = ["(after 6 attempts)", "run it again: the job is looked for", "backendError"];
 
 /// Numbers from a seed: SplitMix64.
 struct Random(u64);

@@ -157,7 +157,8 @@ async fn an_unfinished_retry_goes_on_by_run_and_by_retry_and_no_other_is_begun()
         world.fails([]);
         // The job of the retry is refused: the process ends.
         world.goes_wrong([Wrong::NoCreate, Wrong::NoCreate, Wrong::NoCreate]);
-        world.retry(&mut run, &RetryOptions::default()).await.unwrap_err();
+        let error = world.retry(&mut run, &RetryOptions::default()).await.unwrap_err();
+        assert_eq!(error.hint(), Some("run it again: the job is looked for before another is created"));
         assert!(!run.state().is_finished());
         drop(run);
         let mut run = world.open(&spec).unwrap();
