@@ -5,12 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memchr::{memchr, memchr_iter};
-use serde_json::value::RawValue;
-
 use super::index::{Entry, Place, Span};
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::predictions::{Prediction, PredictionLines};
+use crate::predictions::{AnswerFormat, Prediction, PredictionLines, Reading};
+use memchr::{memchr, memchr_iter};
 
 /// A predictions file, under the name by which results and errors call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,12 +131,12 @@ impl FileSet {
         Ok((prediction, name))
     }
 
-    /// The response of an entry, which was one when the file was read through, and the name
-    /// of its file.
-    pub(super) fn response(&mut self, entry: &Entry, span: Span) -> Result<(&RawValue, &str)> {
+    /// What the response of an entry, which was one when the file was read through, says where this
+    /// form of answer was asked for, and the name of its file.
+    pub(super) fn response(&mut self, entry: &Entry, span: Span, format: &AnswerFormat) -> Result<(Reading<'_>, &str)> {
         let (text, name) = self.text(entry.place(), span.start, span.length)?;
-        let response = serde_json::from_str(text).map_err(|error| changed(name, entry.place(), error.into()))?;
-        Ok((response, name))
+        let reading = Reading::of_response(text, format).map_err(|error| changed(name, entry.place(), error.into()))?;
+        Ok((reading, name))
     }
 
     /// A part of a line, and the name of its file.

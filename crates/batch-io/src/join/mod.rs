@@ -36,7 +36,7 @@ use crate::table::{Table, TableFormat};
 use crate::template::Template;
 use columns::{FieldNames, Layout};
 use files::FileSet;
-use index::Index;
+use index::{EntryId, Index};
 use matches::{Matches, State, read_request_line};
 use pass::{Pass, Skip};
 use predictions::Predictions;
@@ -59,7 +59,8 @@ use write::ResultWriter;
 /// The predictions are read twice, and in between only where each of them lies is kept, in
 /// 24 bytes a prediction: the first time from front to end, the second time in the order of
 /// the table. The table is read once where all keys are strings and no other way was asked
-/// for, and otherwise once more for each way.
+/// for, or where there are no keys and the label is text with the index in it; otherwise once
+/// more for each way.
 ///
 /// ```
 /// use batch_io::{Join, Outcome, TableFormat};
@@ -262,7 +263,14 @@ impl<'a> Join<'a> {
         let (ours, field) = (&self.column_prefix, &self.field_prefix);
         let mut layout = Layout::new(table.columns(), table.name(), scan.fields, (ours, field), self.price)?;
         layout.file_prices = std::mem::take(&mut self.file_prices);
-        let matches = if scan.has_retyped || self.label.is_some() || self.requests.is_some() {
+        // Where labels are all there is, and each can be one record's alone, nothing is to be settled
+        // between records before the first row is written.
+        let is_direct = self.requests.is_none() && predictions.has_no_keys();
+        let (own_label, label) = match label {
+            Some((_, template)) if is_direct && template.tells_records_apart() => (Some(template), None),
+            label => (None, label),
+        };
+        let matches = if scan.has_retyped || label.is_some() || self.requests.is_some() {
             let matches = self.find_matches(table, &mut predictions, label)?;
             table = (self.open)()?;
             Some(matches)
@@ -273,14 +281,17 @@ impl<'a> Join<'a> {
         let mut writer = ResultWriter::new(out, self.output);
         let failed = |error| Error::io("writing the results failed", error);
         writer.header(pass.columns(), &layout).map_err(failed)?;
+        let mut text = String::new();
         while pass.read()? {
-            let (state, entry) = match &matches {
-                Some(matches) => matches.get(pass.record().index()).ok_or_else(|| pass.changed())?,
-                None if pass.is_skipped() => (State::Skipped, 0),
-                None => match predictions.by_key(pass.key())? {
-                    Some(entry) => (State::Found(Way::Key), entry),
-                    None => (State::Open, 0),
-                },
+            let (state, entry) = match (&matches, &own_label) {
+                (Some(matches), _) => matches.get(pass.record().index()).ok_or_else(|| pass.changed())?,
+                (None, _) if pass.is_skipped() => (State::Skipped, 0),
+                (None, Some(template)) => {
+                    text.clear();
+                    template.render(pass.record(), pass.key(), &mut text)?;
+                    found(Way::Label, predictions.by_own_label(&text)?)
+                }
+                (None, None) => found(Way::Key, predictions.by_key(pass.key())?),
             };
             pass.join(state, entry, &mut predictions, |row| {
                 summary.add(row);
@@ -350,6 +361,10 @@ impl<'a> Join<'a> {
     fn pass<'p, R: Read>(&'p self, table: Table<R>) -> Result<Pass<'p, R>> {
         Pass::new(table, &self.key, self.skip.as_deref())
     }
+}
+
+fn found(way: Way, entry: Option<EntryId>) -> (State, EntryId) {
+    entry.map_or((State::Open, 0), |entry| (State::Found(way), entry))
 }
 
 fn open_table(path: &Path, format: TableFormat) -> Result<BoxedTable<'static>> {

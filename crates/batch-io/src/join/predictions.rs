@@ -1,6 +1,5 @@
 //! All predictions of a join: the index over them, and the lines behind it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -43,7 +42,11 @@ impl Predictions {
 
     /// The prediction of a key as it is, taken out of the index with its duplicates.
     pub(super) fn by_key(&mut self, key: &str) -> Result<Option<EntryId>> {
-        let group = self.group(Hash96::exact(key));
+        self.take_group(Hash96::exact(key))
+    }
+
+    fn take_group(&mut self, hash: Hash96) -> Result<Option<EntryId>> {
+        let group = self.group(hash);
         match group.len() {
             0 => Ok(None),
             1 => {
@@ -148,9 +151,8 @@ impl Predictions {
     ) -> Result<T> {
         let entry: &Entry = self.index.entry(entry);
         if let (Some(span), Some(format)) = (entry.response(), &self.common) {
-            let (response, file) = self.files.response(entry, span)?;
-            let prediction = Prediction { response: Some(Cow::Borrowed(response)), ..Prediction::default() };
-            return Ok(read(&prediction.read(format), file, entry.place().byte()));
+            let (reading, file) = self.files.response(entry, span, format)?;
+            return Ok(read(&reading, file, entry.place().byte()));
         }
         let (prediction, file) = self.files.prediction(entry)?;
         let format = self.formats.of(prediction.request.as_deref());
@@ -168,6 +170,17 @@ impl Predictions {
             return Some(exact);
         }
         Some(Hash96::retyped(label).map(|hash| self.index.group(hash.in_place_of_a_key())).unwrap_or_default())
+    }
+
+    /// Whether no prediction has a key, and there are some.
+    pub(super) fn has_no_keys(&self) -> bool {
+        0 < self.keyless && self.keyless == self.index.len()
+    }
+
+    /// The prediction of a label that is no other record's, where none has a key; taken out of the index
+    /// with its duplicates.
+    pub(super) fn by_own_label(&mut self, label: &str) -> Result<Option<EntryId>> {
+        self.take_group(Hash96::exact(label).in_place_of_a_key())
     }
 
     pub(super) fn has_left(&self) -> bool {

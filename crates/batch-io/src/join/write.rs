@@ -71,7 +71,7 @@ fn write_delimited(csv: &mut csv::Writer<&mut dyn Write>, row: &JoinedRow<'_>, l
     csv.write_field(row.finish_reason().unwrap_or_default())?;
     for count in counts(row) {
         match count {
-            Some(count) => csv.write_field(count.to_string())?,
+            Some(count) => csv.write_field(itoa::Buffer::new().format(count))?,
             None => csv.write_field("")?,
         }
     }

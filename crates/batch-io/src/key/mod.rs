@@ -2,8 +2,6 @@
 
 mod set;
 
-use std::fmt::Write;
-
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::suggest;
 use crate::table::{Columns, Record};
@@ -65,8 +63,8 @@ impl Keys {
     pub fn key<'a>(&'a mut self, record: &'a Record) -> Result<&'a str> {
         let Some(column) = &mut self.column else {
             self.buffer.clear();
-            // Writing to a string cannot fail.
-            let _ = write!(self.buffer, "r{}", record.index());
+            self.buffer.push('r');
+            self.buffer.push_str(itoa::Buffer::new().format(record.index()));
             return Ok(&self.buffer);
         };
         let key = record.get(column.position);

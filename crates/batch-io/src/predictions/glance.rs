@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use memchr::memchr2;
+use wide::u8x16;
 
 /// Nesting beyond this is left to the parser.
 const DEEPEST: u32 = 100;
@@ -208,7 +209,7 @@ impl<'a> Cursor<'a> {
         self.take(b'"')?;
         let mut escapes = false;
         loop {
-            self.at += memchr2(b'"', b'\\', self.bytes.get(self.at..)?)?;
+            self.at += quote_or_backslash(self.bytes.get(self.at..)?)?;
             if self.bytes[self.at] == b'"' {
                 self.at += 1;
                 return Some(escapes);
@@ -255,6 +256,18 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         (start < self.at).then_some(())
+    }
+}
+
+/// Where the first of the two stands. Most strings are names and numbers and end at once, for which a
+/// search that is made for long ones takes too long to begin.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let Some((first, rest)) = bytes.split_first_chunk::<16>() else { return memchr2(b'"', b'\\', bytes) };
+    let first = u8x16::new(*first);
+    let found = (first.simd_eq(u8x16::splat(b'"')) | first.simd_eq(u8x16::splat(b'\\'))).to_bitmask();
+    match found {
+        0 => memchr2(b'"', b'\\', rest).map(|at| 16 + at),
+        _ => Some(found.trailing_zeros() as usize),
     }
 }
 

@@ -73,7 +73,7 @@ impl Prediction<'_> {
                 reading.answer = response.and_then(|response| Content::of(response.candidate?.parts).into_text());
                 reading.fail(failure);
             }
-            (None, Some(raw), Some(response)) => reading.read_response(raw, response, format),
+            (None, Some(raw), Some(response)) => reading.read_response(raw.get(), response, format),
             _ => reading.fail(Cause::Empty(Empty { what: Nothing::Response, finish_reason: None, message: None })),
         }
         reading
@@ -120,6 +120,14 @@ impl<'a> Reading<'a> {
         Some(&self.answer.as_deref()?[range.clone()])
     }
 
+    /// Reads the text of a response beside which no failure stands.
+    pub(crate) fn of_response(text: &'a str, format: &AnswerFormat) -> serde_json::Result<Self> {
+        let response = Response::parse(text)?;
+        let mut reading = Self::new(Some(&response));
+        reading.read_response(text, response, format);
+        Ok(reading)
+    }
+
     fn new(response: Option<&Response<'a>>) -> Self {
         Self {
             outcome: Outcome::Answered,
@@ -138,7 +146,7 @@ impl<'a> Reading<'a> {
         self.cause = Some(cause);
     }
 
-    fn read_response(&mut self, raw: &RawValue, response: Response<'a>, format: &AnswerFormat) {
+    fn read_response(&mut self, text: &str, response: Response<'a>, format: &AnswerFormat) {
         let Response { candidate, block_reason, block_message, .. } = response;
         let block_reason = block_reason.filter(|reason| !reason.is_empty());
         if let Some(reason) = block_reason.filter(|reason| candidate.is_none() || !is_unspecified(reason)) {
@@ -153,7 +161,7 @@ impl<'a> Reading<'a> {
         match candidate {
             Some(candidate) => self.read_candidate(candidate, format),
             None => {
-                let what = other_member(raw).map_or(Nothing::Candidates, Nothing::OtherApi);
+                let what = other_member(text).map_or(Nothing::Candidates, Nothing::OtherApi);
                 let message = block_message.map(Cow::into_owned);
                 self.fail(Cause::Empty(Empty { what, finish_reason: None, message }));
             }
@@ -324,7 +332,7 @@ fn is_filter(reason: &str) -> bool {
 
 /// The member by which another API's response is known, or else the first that no
 /// `GenerateContentResponse` has.
-fn other_member(response: &RawValue) -> Option<String> {
+fn other_member(response: &str) -> Option<String> {
     const OTHERS: [&str; 6] = ["embedding", "embeddings", "predictions", "choices", "body", "content"];
     const OURS: [&str; 9] = [
         "candidates",
@@ -337,7 +345,7 @@ fn other_member(response: &RawValue) -> Option<String> {
         "responseId",
         "createTime",
     ];
-    let members = Members::of(response);
+    let members = Members::parse(response).unwrap_or_default();
     let strangers = || members.iter().filter(|(name, value)| !OURS.contains(name) && !json::is_null(value));
     let known = strangers().find(|(name, _)| OTHERS.contains(name));
     known.or_else(|| strangers().next()).map(|(name, _)| name.to_owned())

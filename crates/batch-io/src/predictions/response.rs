@@ -41,10 +41,15 @@ pub(super) struct Part<'a> {
 
 impl<'a> Response<'a> {
     pub(super) fn read(response: &'a RawValue) -> Self {
-        match serde_json::from_str::<WireResponse<'a>>(response.get()) {
-            Ok(wire) => wire.into_response(),
+        Self::parse(response.get()).unwrap_or_default()
+    }
+
+    /// Fails for what is not JSON, and nothing else.
+    pub(super) fn parse(response: &'a str) -> serde_json::Result<Self> {
+        match serde_json::from_str::<WireResponse<'a>>(response) {
+            Ok(wire) => Ok(wire.into_response()),
             // A type that is not the documented one somewhere: whatever can be read is.
-            Err(_) => forgiving::response(response),
+            Err(_) => serde_json::from_str(response).map(forgiving::response),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Text as the inside of a JSON string.
 
+use wide::u8x16;
+
 /// Appends text escaped as JSON requires and no further: quotes, backslashes and the
 /// control characters below U+0020, in the short form where there is one. The bytes are
 /// those of `serde_json`.
@@ -8,61 +10,64 @@
 /// else, and that is how the service's import reads it.
 pub(super) fn push_escaped(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    // What stands before it is in `out`.
     let mut start = 0;
-    while let Some(length) = first_escape(&bytes[start..]) {
-        let at = start + length;
-        out.extend_from_slice(&bytes[start..at]);
-        push_escape(bytes[at], out);
-        start = at + 1;
+    let mut push_block = |first: usize, mut found: u64| {
+        while found != 0 {
+            let at = first + found.trailing_zeros() as usize;
+            out.extend_from_slice(&bytes[start..at]);
+            push_escape(bytes[at], out);
+            start = at + 1;
+            found &= found - 1;
+        }
+    };
+    for (number, block) in blocks.iter().enumerate() {
+        push_block(number * BLOCK, escapes_in(block));
     }
+    // Spaces behind it need no escape.
+    let mut last = [b' '; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    push_block(blocks.len() * BLOCK, escapes_in(&last));
     out.extend_from_slice(&bytes[start..]);
 }
 
+/// The letter of the short escape of a byte; 0 where there is none.
+const SHORT: [u8; 256] = {
+    let mut short = [0; 256];
+    short[b'"' as usize] = b'"';
+    short[b'\\' as usize] = b'\\';
+    short[b'\n' as usize] = b'n';
+    short[b'\r' as usize] = b'r';
+    short[b'\t' as usize] = b't';
+    short[0x08] = b'b';
+    short[0x0C] = b'f';
+    short
+};
+
 fn push_escape(byte: u8, out: &mut Vec<u8>) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0C => b'f',
-        _ => {
+    match SHORT[usize::from(byte)] {
+        0 => {
             const HEX: &[u8; 16] = b"0123456789abcdef";
             out.extend_from_slice(b"\\u00");
             out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            return;
         }
-    };
-    out.extend_from_slice(&[b'\\', short]);
-}
-
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-/// The first byte that cannot stand in a JSON string as it is; eight bytes at a time.
-fn first_escape(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let found = escapes_in(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(number * 8 + found.trailing_zeros() as usize / 8);
-        }
+        letter => out.extend_from_slice(&[b'\\', letter]),
     }
-    let behind = bytes.len() - rest.len();
-    rest.iter().position(|&byte| needs_escape(byte)).map(|at| behind + at)
 }
 
-/// The top bit of every byte that needs an escape. A borrow can set one too many above
-/// the lowest that is rightly set, and never below, so the lowest is right.
-fn escapes_in(word: u64) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let quote = zero_bytes(word ^ (ONES * b'"' as u64));
-    let backslash = zero_bytes(word ^ (ONES * b'\\' as u64));
-    (control | quote | backslash) & TOPS
+/// So many bytes are looked at together, a bit of a number for each.
+const BLOCK: usize = 64;
+
+/// A bit for each byte that cannot stand in a JSON string as it is, the first byte's the lowest.
+fn escapes_in(block: &[u8; BLOCK]) -> u64 {
+    let (lanes, _) = block.as_chunks::<16>();
+    lanes.iter().enumerate().fold(0, |found, (number, lane)| {
+        let bytes = u8x16::new(*lane);
+        let control = bytes.min(u8x16::splat(0x1F)).simd_eq(bytes);
+        let (quote, backslash) = (bytes.simd_eq(u8x16::splat(b'"')), bytes.simd_eq(u8x16::splat(b'\\')));
+        found | u64::from((control | quote | backslash).to_bitmask()) << (16 * number)
+    })
 }
 
 #[cfg(test)]
@@ -82,16 +87,17 @@ mod tests {
         assert_eq!(escaped("a\"b\\c\r\n\t\u{8}\u{c}\u{0}\u{1f}"), r#"a\"b\\c\r\n\t\b\f\u0000\u001f"#);
     }
 
-    /// Every pair of neighbours at every place in a word: what a carry could confuse.
+    /// Every pair of neighbours in a block, at its end and behind it.
     #[test]
     fn every_byte_beside_every_other() {
         for first in 0..=0x7F_u8 {
             for second in 0..=0x7F_u8 {
-                for place in 0..7 {
-                    let mut bytes = [b'x'; 9];
+                for place in [0, 7, 14, 15, 30, 62, 63, 64, 65] {
+                    let mut bytes = [b'x'; 67];
                     bytes[place] = first;
                     bytes[place + 1] = second;
-                    assert_eq!(first_escape(&bytes), bytes.iter().position(|&byte| needs_escape(byte)));
+                    let text = str::from_utf8(&bytes).unwrap();
+                    assert_eq!(format!("\"{}\"", escaped(text)), serde_json::to_string(text).unwrap());
                 }
             }
         }
@@ -99,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn same_bytes_as_serde_json(text in ".*", head in "[\u{0}-\u{7f}é日]{0,24}") {
+        fn same_bytes_as_serde_json(text in ".*", head in "[\u{0}-\u{7f}é日]{0,150}") {
             let text = head + &text;
             prop_assert_eq!(format!("\"{}\"", escaped(&text)), serde_json::to_string(&text).unwrap());
         }

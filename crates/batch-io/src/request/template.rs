@@ -1,7 +1,5 @@
 //! A request spec compiled for a table: one line of constant bytes with holes in it.
 
-use std::io::Write;
-
 use serde_json::Value;
 
 use super::escape::push_escaped;
@@ -96,8 +94,7 @@ impl RequestTemplate {
             match part {
                 Part::Constant(bytes) => out.extend_from_slice(bytes),
                 Part::Column(position) => push_escaped(row.record.get(*position), out),
-                // Writing to memory cannot fail.
-                Part::Index => _ = write!(out, "{}", row.record.index()),
+                Part::Index => out.extend_from_slice(itoa::Buffer::new().format(row.record.index()).as_bytes()),
                 Part::Key => push_escaped(row.key, out),
                 Part::Jinja(jinja) => jinja.render(row, |text| push_escaped(text, out))?,
                 Part::FileUri { position, name } => {

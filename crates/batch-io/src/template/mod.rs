@@ -9,7 +9,6 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 pub(crate) use jinja::Jinja;
@@ -101,8 +100,7 @@ impl Template {
                     match piece {
                         Piece::Text(text) => out.push_str(text),
                         Piece::Column(position) => out.push_str(record.get(*position)),
-                        // Writing to a string cannot fail.
-                        Piece::Index => _ = write!(out, "{}", record.index()),
+                        Piece::Index => out.push_str(itoa::Buffer::new().format(record.index())),
                         Piece::Key => out.push_str(key),
                     }
                 }
@@ -110,6 +108,18 @@ impl Template {
             }
             Program::Jinja(jinja) => jinja.render(&Row::new(record, key), |text| out.push_str(text)),
         }
+    }
+
+    /// Whether what it makes of two records is never the same, nor ever a number or a boolean: a letter,
+    /// and then the index and text that does not change. As many digits as the index has, so much
+    /// longer it is for each time that the index stands in it, so equal texts have equal indexes.
+    pub(crate) fn tells_records_apart(&self) -> bool {
+        let Program::Plain(pieces) = &self.program else { return false };
+        let has_letter =
+            matches!(pieces.first(), Some(Piece::Text(text)) if text.starts_with(|c: char| c.is_ascii_alphabetic()));
+        has_letter
+            && pieces.contains(&Piece::Index)
+            && pieces.iter().all(|piece| matches!(piece, Piece::Text(_) | Piece::Index))
     }
 
     /// The pieces, or the engine's program where the template has logic in it.

@@ -262,6 +262,42 @@ fn a_label_that_several_records_share_tells_nothing() {
     assert_eq!((summary.by_way.label, summary.ambiguous, summary.unmatched.count), (2, 2, 1));
 }
 
+/// A label of the index and of unchanging text is one record's alone, so that no record is asked for its
+/// label beforehand; a template with logic in it may make anything, and all are.
+#[test]
+fn a_label_that_is_one_records_alone_is_joined_as_any_other() {
+    let labelled = |label: &str, text: &str| {
+        echo("x", text).replace("\"contents\"", &format!("\"labels\":{{\"id\":{label}}},\"contents\""))
+    };
+    let failed = labelled("\"n12\"", "").replace("\"status\":\"\"", "\"status\":\"Bad Request: no\"");
+    let predictions = [
+        failed.clone(),
+        labelled("\"n3\"", "three"),
+        labelled("\"n12\"", "twelve"),
+        labelled("\"n1\"", "skipped"),
+        labelled("\"n99\"", "nobody's"),
+        labelled("7", "a number"),
+        echo("x", "no label"),
+        labelled("\"n0\"", "zero"),
+        failed.replace("n12", "n5"),
+    ];
+    let input: String = (0..14).map(|row| format!("row {row}\n")).collect();
+    let folder = Folder::new(&[("input.csv", &format!("text\n{input}")), ("p", &predictions.concat())]);
+    let join = |template: &str| run(folder.join(&["p"]).skip(|index| index == 1).label("id", template)).unwrap();
+    let (csv, summary) = join("n{{ record.index }}");
+    let (other, other_summary) = join("{{ 'n' ~ record.index }}");
+    assert_eq!(csv, other);
+    assert_eq!(serde_json::to_value(&summary).unwrap(), serde_json::to_value(other_summary).unwrap());
+    assert_eq!((summary.by_way.label, summary.duplicates, summary.unmatched.count), (4, 1, 4));
+    assert_eq!(answers(&csv)[12], "row 12 answered twelve");
+    // As soon as one has a key, keys come first.
+    let keyed = predictions.concat() + &answer("\"r0\"", "by its key");
+    let folder = Folder::new(&[("input.csv", &format!("text\n{input}")), ("p", &keyed)]);
+    let (csv, _) = run(folder.join(&["p"]).label("id", "n{{ record.index }}")).unwrap();
+    assert_eq!(answers(&csv)[0], "row 0 answered by its key");
+    assert_eq!(answers(&csv)[3], "row 3 answered three");
+}
+
 #[test]
 fn request_lines_may_lack_records_but_not_be_of_another_table() {
     let folder = Folder::new(&[
