@@ -1,5 +1,7 @@
 //! The reference implementation: stores and jobs in memory, for tests of code above the traits.
 
+mod records;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
@@ -14,6 +16,8 @@ use crate::{
     Chunk, Columns, Error, InputStore, JobPage, JobService, Kind, ListJobs, OutputStore, PredictionSource, RequestSink,
     Result, Staged, StagedSize,
 };
+
+pub use self::records::MemoryRecords;
 
 type Files = Arc<Mutex<BTreeMap<String, Bytes>>>;
 

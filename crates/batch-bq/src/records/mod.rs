@@ -358,10 +358,20 @@ impl RecordStore for BqRecords {
             Error::new(Kind::FailedPrecondition, "flatten the answers of", self.to_string())
                 .with_source("no place for them is named")
         })?;
-        let found = Box::pin(self.find()).await?;
-        let columns = self.columns(&found);
-        let key = if found.way == Way::Built { "key" } else { self.key.as_deref().unwrap_or("key") };
-        let flat = flatten::Inputs { tables: tables_of(staged)?, key: key.to_owned(), columns };
+        let tables = tables_of(staged)?;
+        // Of what was staged, and not of the source, which may be gone by now.
+        let first = tables.first().map(TableName::uri);
+        let first = match &first {
+            Some(uri) => self.client.table(uri).await?,
+            None => None,
+        };
+        let Some(first) = first else {
+            return Err(Error::new(Kind::NotFound, "flatten the answers of", self.to_string())
+                .with_source("what was staged is not there any more"));
+        };
+        let columns = without_request(&first.fields).map(|field| field.name.clone()).collect();
+        let key = self.key.clone().filter(|_| self.request.is_none()).unwrap_or_else(|| "key".to_owned());
+        let flat = flatten::Inputs { tables, key, columns };
         Box::pin(results.flatten(&self.client, name, Some(flat), outputs)).await
     }
 

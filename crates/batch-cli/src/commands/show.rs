@@ -40,22 +40,32 @@ pub(crate) fn show(args: &ShowArgs, terminal: &Terminal) -> Result<Exit> {
 /// The record of this key, and its request line as it was sent.
 fn find(state: &RunState, key: &str) -> Result<(Vec<(String, String)>, String)> {
     let input = PathBuf::from(&state.input.path);
-    let mut table = open_table(&input, &state.spec)?;
-    let template = RequestTemplate::compile(&request_spec(&state.spec)?, table.columns())?;
-    let mut keys = Keys::new(&key_spec(&state.spec), table.columns(), table.name())?;
+    let spec = state.table_spec();
+    let mut table = open_table(&input, &spec)?;
+    let template = match &state.input.records {
+        None => Some(RequestTemplate::compile(&request_spec(&spec)?, table.columns())?),
+        // The requests stayed where the records are.
+        Some(_) => None,
+    };
+    let mut keys = Keys::new(&key_spec(&spec), table.columns(), table.name())?;
     let mut record = Record::new();
     while table.read(&mut record)? {
         if keys.key(&record)? != key {
             continue;
         }
-        let mut line = Vec::new();
-        template.render(&record, key, &mut line)?;
-        let line = String::from_utf8(line).map_err(|error| Failure::caused("render the request", error))?;
+        let line = match &template {
+            Some(template) => {
+                let mut line = Vec::new();
+                template.render(&record, key, &mut line)?;
+                String::from_utf8(line).map_err(|error| Failure::caused("render the request", error))?
+            }
+            None => format!("(in {})", state.input_name()),
+        };
         let names = table.columns().names().iter().cloned();
         return Ok((names.zip(record.iter().map(str::to_owned)).collect(), line));
     }
     let failure = Failure::new(format!("{} has no record with the key {key:?}", input.display()));
-    Err(failure.with_hint(match &state.spec.input.key {
+    Err(failure.with_hint(match &spec.input.key {
         Some(column) => format!("the keys are the values of the column {column:?}"),
         None => "the keys are r0, r1, … in the table's order".to_owned(),
     }))

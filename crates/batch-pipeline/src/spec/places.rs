@@ -15,7 +15,8 @@ pub(super) fn check(spec: &Spec, document: &Document) -> Result<()> {
     let mut named = named.into_iter().filter(|(_, is_named)| *is_named).map(|(name, _)| name);
     match (named.next(), named.next()) {
         (None, _) => {
-            let hint = "write `path = \"table.csv\"` under [input], or pass --input";
+            let hint = "write `path = \"table.csv\"` under [input], or pass --input; or name a table of BigQuery, \
+                        `table = \"bq://project.dataset.table\"`";
             return wrong("input", "no input table is named".to_owned(), hint);
         }
         (Some(one), Some(other)) => {

@@ -4,6 +4,7 @@
 mod away;
 mod cache;
 mod detach;
+mod in_place;
 mod kills;
 mod plan;
 mod retry;
