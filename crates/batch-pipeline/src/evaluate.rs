@@ -1,6 +1,6 @@
 //! Answers against the expected column, and the records where they differ.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use batch_eval::{Evaluator, Judgement, Metrics, Normalize, Options};
 use batch_io::{JoinedRow, Outcome};
@@ -43,9 +43,10 @@ impl Comparison {
     pub(crate) fn add(&mut self, row: &JoinedRow<'_>) -> Result<()> {
         let expected = row.value(&self.expected).unwrap_or_default();
         let answer = match &self.field {
-            Some(field) => row.field(field),
-            None => row.answer(),
+            Some(field) => row.field_text(field),
+            None => row.answer().map(Cow::Borrowed),
         };
+        let answer = answer.as_deref();
         // What is cut or of another kind than asked for is no answer, though there may be text.
         let usable = answer.filter(|_| row.outcome() == Outcome::Answered);
         let judgement = self.evaluator.add(expected, usable);

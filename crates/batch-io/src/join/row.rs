@@ -1,5 +1,8 @@
 //! One line of the results.
 
+use std::borrow::Cow;
+
+use super::write::as_text;
 use crate::outcome::{Cause, Outcome};
 use crate::predictions::{Reading, Usage};
 use crate::table::{Columns, Record};
@@ -81,6 +84,12 @@ impl<'a> JoinedRow<'a> {
     /// A field of an answer that is an object, as JSON.
     pub fn field(&self, name: &str) -> Option<&'a str> {
         self.reading?.field(name)
+    }
+
+    /// The same as the text that its column in a CSV has: a string without quotation marks, nothing for
+    /// null, any other value as JSON. `None` where the answer has no such field.
+    pub fn field_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.field(name).map(as_text)
     }
 
     /// The column `detail`: one sentence, or nothing.

@@ -138,7 +138,7 @@ fn cost(row: &JoinedRow<'_>, price: Option<&Price>) -> Option<String> {
 }
 
 /// A JSON value in a cell: a string's text, nothing for null, any other as it is written.
-fn as_text(value: &str) -> Cow<'_, str> {
+pub(super) fn as_text(value: &str) -> Cow<'_, str> {
     let Ok(raw) = serde_json::from_str::<&RawValue>(value) else { return Cow::Borrowed(value) };
     match Kind::of(raw) {
         Kind::String => json::string(raw).unwrap_or_default(),

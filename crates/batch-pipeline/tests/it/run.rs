@@ -167,6 +167,24 @@ async fn a_run_is_held_by_one_process() {
 }
 
 #[tokio::test]
+async fn a_field_of_json_answers_is_compared_by_what_it_says() {
+    let world = World::new();
+    // The model answers in capitals.
+    world.table(
+        "text,expected\n\"{\"\"v\"\":\"\"good\"\"}\",GOOD\n\"{\"\"v\"\":\"\"bad\"\"}\",GOOD\n\"{\"\"v\"\":1}\",1\n",
+    );
+    let json = "[request.generationConfig]\nresponseMimeType = 'application/json'\n";
+    let spec = world.spec(&format!("{json}[evaluate]\nexpected = 'expected'\nanswer = 'V'\n"));
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(report.evaluation.unwrap().correct, 2);
+    assert_snapshot!(std::fs::read_to_string(run.path().join("mismatches.csv")).unwrap(), @r#"
+    text,expected,key,outcome,answer,detail
+    "{""v"":""bad""}",GOOD,r1,answered,BAD,
+    "#);
+}
+
+#[tokio::test]
 async fn a_finished_run_is_evaluated_again_without_a_new_job() {
     let world = World::new();
     world.table(TABLE);
