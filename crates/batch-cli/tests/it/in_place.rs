@@ -227,3 +227,47 @@ fn a_run_over_a_table_is_left_alone_collected_looked_at_and_cleaned() {
     // The table is the user's, and stays.
     there.run(&["run", "batch.toml", "--run-dir", "again", "--progress", "none"]).expect(0);
 }
+
+#[test]
+fn the_sql_is_shown_without_a_server() {
+    let there = There::new(&[]);
+    there.spec("table = \"bq://demo.shop.tickets\"\nkey = \"ticket\"", "bq://demo.shop", "");
+    let text = there
+        .context
+        .read("batch.toml")
+        .replace("[request]\n", "[request]\nprompt = \"{{ message }}\"\ncolumns = [\"n\"]\n");
+    there.context.write("batch.toml", text);
+    let columns = r#"[{"name":"ticket","type":"STRING"},{"name":"message","type":"STRING","mode":"REQUIRED"},{"name":"n","type":"INTEGER"}]"#;
+    there.context.write("schema.json", columns);
+    let args = ["build", "batch.toml", "--print-sql", "--schema", "schema.json"];
+    let ran = there.context.run(&args).expect(0);
+    assert_snapshot!("print_sql", ran.stdout);
+    there.context.write("schema.json", columns.replace("INTEGER", "RECORD"));
+    let ran = there.context.run(&args).expect(2);
+    assert!(ran.stderr.contains("\"n\""), "{}", ran.stderr);
+}
+
+#[test]
+fn answers_are_flattened_by_sql_of_which_the_emulator_runs_none() {
+    let there = There::new(&[]);
+    let spec = fixture("bigquery/batch.toml").display().to_string();
+    there.run(&["run", &spec, "--run-dir", "run", "--progress", "none", "--no-cache"]).expect(0);
+    let shown = there.run(&["flatten", "run", "--print-sql", "--to", "bq://batch-demo.tickets.answers"]).expect(0);
+    let id = there.report("run")["run"].as_str().unwrap().replace('-', "_");
+    for part in [
+        "CREATE OR REPLACE VIEW `batch-demo.tickets.answers` AS".to_owned(),
+        format!("FROM `batch-demo.tickets.{id}__s00000`"),
+        format!("FROM `batch-demo.tickets.{id}__s00000_a1`"),
+        "i.`product`".to_owned(),
+        "IFNULL(a.b_outcome, 'missing') AS `outcome`".to_owned(),
+    ] {
+        assert!(shown.stdout.contains(&part), "{part}: {}", shown.stdout);
+    }
+    let ran = there.run(&["flatten", "run"]).expect(2);
+    assert!(ran.stderr.contains("hint: this server runs no SQL"), "{}", ran.stderr);
+    // Of predictions elsewhere there is nothing to be said in SQL.
+    let output = "target.output=gs://batch-demo/out";
+    there.run(&["run", &spec, "--run-dir", "other", "--progress", "none", "--no-cache", "--set", output]).expect(0);
+    let ran = there.run(&["flatten", "other"]).expect(2);
+    assert!(ran.stderr.contains("are not in BigQuery: gs://batch-demo/out"), "{}", ran.stderr);
+}
