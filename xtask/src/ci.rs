@@ -3,7 +3,7 @@
 use std::{process::Command, time::Instant};
 
 use crate::{
-    interop, layering,
+    icount, interop, layering,
     run::{Result, cargo, run},
     tidy,
 };
@@ -19,6 +19,7 @@ const STAGES: &[Stage] = &[
     ("tests", tests),
     ("doctests", || run(cargo().args(["test", "--workspace", "--doc", "--locked"]))),
     ("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))),
+    ("instructions", || icount::icount(&[])),
     ("interop", interop::ci),
 ];
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bench,
-    run::{Result, cargo, output, root},
+    run::{Result, cargo, output, root, run},
 };
 
 /// More than this above the committed figure is a failure.
@@ -32,7 +32,7 @@ pub(crate) fn icount(args: &[String]) -> Result {
         println!("skipped: no valgrind");
         return Ok(());
     }
-    let program = example()?;
+    let program = hot()?;
     let counts = Counts::take(&program)?;
     for (case, figure) in CASES.iter().zip(&counts.figures) {
         println!("{case:>12} {figure:.3} instructions per byte");
@@ -143,9 +143,8 @@ fn instructions(program: &Path, case: &str, (table, predictions): &(PathBuf, Pat
 }
 
 /// Builds the program that is counted: batch-io alone, optimised as in a release.
-fn example() -> Result<PathBuf> {
-    let args = ["build", "--release", "--locked", "--quiet", "--package", "batch-io", "--example", "hot"];
-    output(cargo().args(args))?;
+fn hot() -> Result<PathBuf> {
+    run(cargo().args(["build", "--release", "--locked", "--quiet", "--package", "hot"]))?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target));
-    Ok(target.join("release").join("examples").join("hot"))
+    Ok(target.join("release").join("hot"))
 }

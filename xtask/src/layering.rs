@@ -63,6 +63,7 @@ const RULES: &[Rule] = &[
         ],
         never: &["aws-lc-sys", "openssl-sys", "native-tls"],
     },
+    Rule { name: "hot", may: &["batch-io"], never: NO_IO },
     Rule { name: "xtask", may: &[], never: &["tokio", "clap"] },
 ];
 

@@ -1,4 +1,4 @@
-//! The hot loops as a program of their own, for `cargo xtask icount` to count the instructions of:
+//! The hot loops of batch-io as a program of their own, for `cargo xtask icount` to count the instructions of:
 //! `hot build TABLE PREDICTIONS`, `hot join TABLE PREDICTIONS` and `hot join-jsonl TABLE PREDICTIONS`, each
 //! on one thread and with the output thrown away; `hot features` tells what the processor can do.
 
