@@ -34,9 +34,8 @@ impl Glance {
     /// line and with plain names: it may be JSON all the same.
     pub(crate) fn at(line: &str) -> Option<Self> {
         let bytes = line.as_bytes();
-        // Control characters are white space or a fault, and neither is usual. Without the
-        // question at each byte this is a loop over vectors.
-        if bytes.iter().fold(false, |found, &byte| found | (byte < b' ')) {
+        // Control characters are white space or a fault, and neither is usual.
+        if has_control(bytes) {
             return None;
         }
         let mut cursor = Cursor { bytes, at: 0 };
@@ -259,6 +258,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Whether a byte is below the space: the least of each place in sixteen is kept, and looked at once.
+fn has_control(bytes: &[u8]) -> bool {
+    let (lanes, rest) = bytes.as_chunks::<16>();
+    let least = lanes.iter().fold(u8x16::splat(u8::MAX), |least, lane| least.min(u8x16::new(*lane)));
+    least.as_array().iter().chain(rest).any(|&byte| byte < b' ')
+}
+
 /// Where the first of the two stands. Most strings are names and numbers and end at once, for which a
 /// search that is made for long ones takes too long to begin.
 fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
@@ -357,6 +363,19 @@ mod tests {
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
         assert_eq!(Glance::at(&deep), None);
+    }
+
+    #[test]
+    fn a_control_character_is_found_wherever_it_stands() {
+        for length in 0..70 {
+            let mut bytes = vec![b' '; length];
+            assert!(!has_control(&bytes));
+            for at in 0..length {
+                bytes[at] = 0x1F;
+                assert!(has_control(&bytes), "{at} of {length}");
+                bytes[at] = 0xFF;
+            }
+        }
     }
 
     fn json() -> impl Strategy<Value = String> {
