@@ -22,12 +22,12 @@ impl Source {
     /// # Errors
     /// For a query without text, and a name that is no table's.
     pub fn copy(&self, into: &BigQueryUri) -> Result<Statement> {
-        let sql = format!("CREATE TABLE {} AS\nSELECT *\nFROM {}", quote::table(into)?, self.from_clause()?);
+        let sql = format!("CREATE TABLE {} AS\nSELECT *\nFROM {}", quote::table(into)?, self.clause()?);
         Statement::new(format!("put the rows into {into}"), sql)
     }
 
     /// `FROM` what, with the row's alias.
-    fn from_clause(&self) -> Result<String> {
+    fn clause(&self) -> Result<String> {
         Ok(match self {
             Self::Table(uri) => format!("{} AS {ROW}", quote::table(uri)?),
             Self::Query(query) => {
@@ -86,7 +86,7 @@ impl<'a> BuildRequests<'a> {
     /// # Errors
     /// For a key column that the source lacks or that has a type without one spelling.
     pub fn check_keys(&self) -> Result<Statement> {
-        let source = self.source.from_clause()?;
+        let source = self.source.clause()?;
         let sql = if self.key.is_some() {
             format!(
                 "WITH keys AS (\n  SELECT {} AS batch_key, COUNT(*) AS n\n  FROM {source}\n  GROUP BY batch_key\n)\n\
@@ -218,7 +218,7 @@ impl<'a> BuildRequests<'a> {
              counted AS (\n  SELECT *, COUNT(*) OVER (PARTITION BY {key_name}) AS {count_name}\n  FROM keyed\n)\n\
              SELECT\n  {}\nFROM counted AS k",
             self.key_expression(ROW)?,
-            self.source.from_clause()?,
+            self.source.clause()?,
             columns.join(",\n  "),
         ))
     }
