@@ -86,8 +86,19 @@ fn columns(schema: &Path) -> Result<Vec<SourceColumn>> {
     Ok(columns.into_iter().map(column).collect())
 }
 
+/// Refuses a spec whose records are not in a file, for a command that reads them.
+pub(crate) fn check_here(spec: &Spec) -> Result<()> {
+    if spec.input.is_here() {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("the records are in {}, and not in a file here", spec.input.name()));
+    Err(failure
+        .with_hint("`run` and `submit` take them where they lie; to read them here, export them and set input.path"))
+}
+
 /// The table of a spec; `-` is standard input.
 pub(crate) fn open_table(spec: &Spec, spec_file: Option<&Path>) -> Result<Table<BufReader<Box<dyn Read>>>> {
+    check_here(spec)?;
     let format = spec.table_format().map_err(Failure::new)?;
     let (reader, name): (Box<dyn Read>, String) = if spec.input.path == Path::new("-") {
         (Box::new(io::stdin()), "standard input".to_owned())

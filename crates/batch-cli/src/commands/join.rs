@@ -7,7 +7,7 @@ use batch_pipeline::{Accounting, Spec, join_of};
 use serde_json::json;
 
 use super::{
-    build::input_path,
+    build::{check_here, input_path},
     output::{self, Output},
 };
 use crate::{
@@ -80,6 +80,7 @@ fn predictions(args: &JoinArgs) -> Result<Vec<PredictionFile>> {
 
 /// The table's file: the join reads it once, and again where keys are lost.
 fn table_path(spec: &Spec, spec_file: Option<&Path>) -> Result<PathBuf> {
+    check_here(spec)?;
     if spec.input.path == Path::new("-") {
         let failure = Failure::new("a join may read the table more than once, and standard input can be read once");
         return Err(failure.with_hint("write the table to a file, and name it with --input"));

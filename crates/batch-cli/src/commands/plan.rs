@@ -115,6 +115,10 @@ pub(crate) async fn plan(args: PlanArgs, terminal: &Terminal) -> Result<Exit> {
     if args.local {
         local::fill(&mut spec)?;
     }
+    if !spec.input.is_here() {
+        let failure = Failure::new(format!("a plan reads every record, and {} is not read here", spec.input.name()));
+        return Err(failure.with_hint("`batch-cli build SPEC --print-sql` shows what BigQuery would do with it; its console tells what that costs"));
+    }
     let input = Spec::resolve_path(&args.spec, &spec.input.path);
     if let Some(out) = args.out.as_deref() {
         Output::is_none_of(out, [input.as_path(), args.spec.as_path()])?;

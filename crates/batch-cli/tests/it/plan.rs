@@ -101,3 +101,21 @@ fn what_earlier_runs_have_answered_is_planned_and_run_as_such() {
     let ran = context.run(&["run", "plan.json", "--new"]).expect(2);
     assert!(ran.stderr.contains("the cache answered 2 of the records when this was planned"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_table_that_is_not_read_here_is_not_planned() {
+    let context = Context::new();
+    context.write(
+        "batch.toml",
+        "version = 1\n[input]\ntable = 'bq://p.d.t'\n[request]\nmodel = 'gemini-2.5-flash-lite'\n\
+         [target]\nproject = 'p'\nlocation = 'us-central1'\noutput = 'bq://p.d'\n",
+    );
+    let ran = context.run(&["plan", "batch.toml", "--offline"]).expect(2);
+    assert_snapshot!(ran.stderr, @r"
+    error: a plan reads every record, and bq://p.d.t is not read here
+    hint: `batch-cli build SPEC --print-sql` shows what BigQuery would do with it; its console tells what that costs
+    ");
+    assert!(!context.exists(".batch"), "a plan makes nothing");
+    let ran = context.run(&["lint", "batch.toml"]).expect(2);
+    assert!(ran.stderr.contains("the records are in bq://p.d.t, and not in a file here"), "{}", ran.stderr);
+}
