@@ -8,9 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use batch_backend::PredictionSource;
+use batch_backend::{Chunk, PredictionSource};
 use batch_model::BatchPredictionJob;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
@@ -23,6 +23,11 @@ use crate::{
 
 /// How many bytes between two events.
 const TELL_EVERY: u64 = 8 << 20;
+/// How many chunks may wait for the disk.
+const WAITING: usize = 8;
+/// How many bytes are handed to the disk at once. What is on it already need not be waited for at the end of a
+/// file, when it has to be.
+const SYNC_EVERY: u64 = 64 << 20;
 
 /// Collects the predictions of the newest attempt of `shard`, unless they are here already.
 pub(crate) async fn collect(
@@ -61,29 +66,67 @@ pub(crate) async fn collect(
     })
 }
 
+/// Brings what there is into files of `folder` below `root`. The disk is written on a thread of its own, so that
+/// neither waits for the other.
 pub(crate) async fn spool(
-    mut source: Box<dyn PredictionSource>,
+    source: Box<dyn PredictionSource>,
     root: &Path,
     folder: &Path,
     shard: usize,
     context: &Context,
 ) -> Result<Vec<CollectedFile>> {
-    let path = root.join(folder);
-    fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
-    let mut files: Vec<CollectedFile> = Vec::new();
-    let mut names = BTreeSet::new();
-    let mut open: Option<(Arc<str>, Spooled)> = None;
+    let (sender, chunks) = mpsc::channel(WAITING);
+    let (root, folder) = (root.to_owned(), folder.to_owned());
+    let writing = tokio::task::spawn_blocking(move || write(chunks, &root, &folder));
+    let fetched = fetch(source, sender, shard, context).await;
+    let written = writing.await.map_err(|error| Error::new(Kind::Bug, "write the predictions").with_source(error))?;
+    match (fetched, written) {
+        // Where nobody writes any more, the disk is the cause.
+        (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
+        (Ok(()), Ok(Some(files))) => Ok(files),
+        (Ok(()), Ok(None)) => Err(Error::new(Kind::Bug, "the predictions ended too early")),
+    }
+}
+
+/// Hands on all chunks, and `None` after the last; ends early where nobody takes them.
+async fn fetch(
+    mut source: Box<dyn PredictionSource>,
+    to: mpsc::Sender<Option<Chunk>>,
+    shard: usize,
+    context: &Context,
+) -> Result<()> {
     let (mut bytes, mut told) = (0, 0);
     loop {
         context.stop.check()?;
         let chunk = source.next().await.map_err(|error| {
             Error::new(Kind::Backend, format!("collect the predictions of shard {shard}")).with_source(error)
         })?;
+        let is_last = chunk.is_none();
+        bytes += chunk.as_ref().map_or(0, |chunk| chunk.bytes.len() as u64);
+        if to.send(chunk).await.is_err() || is_last {
+            return Ok(());
+        }
+        if bytes - told >= TELL_EVERY {
+            told = bytes;
+            context.events.send(&Event::Collecting { shard, bytes });
+        }
+    }
+}
+
+/// Writes chunks into their files, each of which gets its name when it is whole and on disk. `None` where the
+/// chunks stop without an end: the last file has no name then.
+fn write(mut chunks: mpsc::Receiver<Option<Chunk>>, root: &Path, folder: &Path) -> Result<Option<Vec<CollectedFile>>> {
+    let path = root.join(folder);
+    fs::create_dir_all(&path).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &path, error))?;
+    let mut files: Vec<CollectedFile> = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut open: Option<(Arc<str>, Spooled)> = None;
+    while let Some(chunk) = chunks.blocking_recv() {
         let another = chunk.as_ref().is_none_or(|chunk| open.as_ref().is_none_or(|(name, _)| *name != chunk.file));
         if another && let Some((_, file)) = open.take() {
             files.push(file.finish(root)?);
         }
-        let Some(chunk) = chunk else { break };
+        let Some(chunk) = chunk else { return Ok(Some(files)) };
         let file = match &mut open {
             Some((_, file)) => file,
             None => {
@@ -95,13 +138,8 @@ pub(crate) async fn spool(
             }
         };
         file.write(&chunk.bytes)?;
-        bytes += chunk.bytes.len() as u64;
-        if bytes - told >= TELL_EVERY {
-            told = bytes;
-            context.events.send(&Event::Collecting { shard, bytes });
-        }
     }
-    Ok(files)
+    Ok(None)
 }
 
 /// A name that stays in its folder, on every system.
@@ -114,18 +152,24 @@ struct Spooled {
     temporary: PathBuf,
     file: File,
     bytes: u64,
+    /// How many of them are on disk.
+    synced: u64,
 }
 
 impl Spooled {
     fn create(relative: PathBuf, root: &Path) -> Result<Self> {
         let temporary = temporary_of(&root.join(&relative));
         let file = File::create(&temporary).map_err(|e| Error::io(Kind::RunDirectory, "write", &temporary, e))?;
-        Ok(Self { relative, temporary, file, bytes: 0 })
+        Ok(Self { relative, temporary, file, bytes: 0, synced: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes += bytes.len() as u64;
-        let written = self.file.write_all(bytes);
+        let mut written = self.file.write_all(bytes);
+        if SYNC_EVERY <= self.bytes - self.synced {
+            self.synced = self.bytes;
+            written = written.and_then(|()| self.file.sync_data());
+        }
         written.map_err(|error| Error::io(Kind::RunDirectory, "write", &self.temporary, error))
     }
 

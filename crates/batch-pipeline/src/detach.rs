@@ -82,9 +82,10 @@ pub async fn collect(
         let shards = (0..run.state().shards.len()).filter(|shard| partial || !running.contains(shard));
         let shards: Vec<usize> = shards.collect();
         let run = Mutex::new(&mut *run);
-        for shard in shards.into_iter().filter(|_| is_here) {
-            collecting::collect(&run, shard, backends, context).await?;
-        }
+        let (run, at_once) = (&run, run.lock().await.state().spec.limits.jobs.max(1));
+        let each = |shard: usize| collecting::collect(run, shard, backends, context);
+        let shards = shards.into_iter().filter(|_| is_here);
+        stream::iter(shards.map(each)).buffer_unordered(at_once).try_collect::<()>().await?;
     }
     if running.is_empty() {
         fail_where_all_failed(run, context)?;

@@ -3,17 +3,19 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
 };
 
 use async_trait::async_trait;
 use batch_backend::{
-    Error, JobPage, JobService, Kind, ListJobs, OutputStore, PredictionSource, Result, memory::MemoryStore,
+    Columns, Error, InputStore, JobPage, JobService, Kind, ListJobs, OutputStore, PredictionSource, RequestSink,
+    Result, Staged, memory::MemoryStore,
 };
 use batch_model::{BatchPredictionJob, InputConfig, JobName, OutputConfig, OutputInfo};
-use batch_pipeline::{Backends, Stop};
+use batch_pipeline::{Backends, Context, Event, Events, Stop, stopper};
+use bytes::Bytes;
 
 use crate::world::{Jobs, World, Wrong};
 
@@ -119,11 +121,68 @@ impl PredictionSource for AwaySource {
     }
 }
 
+#[derive(Debug)]
+struct AwayInput {
+    inner: MemoryStore,
+    begin: Arc<Outage>,
+    find: Arc<Outage>,
+    write: Arc<Outage>,
+    finish: Arc<Outage>,
+}
+
+impl fmt::Display for AwayInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an input that is away")
+    }
+}
+
+#[async_trait]
+impl InputStore for AwayInput {
+    async fn create(&self, name: &str, columns: &Columns) -> Result<Box<dyn RequestSink>> {
+        self.begin.check("begin the upload")?;
+        let sink = self.inner.create(name, columns).await?;
+        Ok(Box::new(AwaySink { sink, write: Arc::clone(&self.write), finish: Arc::clone(&self.finish) }))
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Staged>> {
+        self.find.check("look at the object")?;
+        self.inner.find(name).await
+    }
+
+    async fn remove(&self, staged: &Staged) -> Result<()> {
+        InputStore::remove(&self.inner, staged).await
+    }
+}
+
+struct AwaySink {
+    sink: Box<dyn RequestSink>,
+    write: Arc<Outage>,
+    finish: Arc<Outage>,
+}
+
+#[async_trait]
+impl RequestSink for AwaySink {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.write.check("write the object")?;
+        self.sink.write(bytes).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Staged> {
+        // Staging is done again whether or not it was done.
+        self.finish.check("end the upload").map_err(|error| error.with_maybe_done(true))?;
+        self.sink.finish().await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.sink.abort().await
+    }
+}
+
 #[tokio::test]
 async fn an_hour_without_the_service_at_any_step_is_waited_for() {
     // With waits of up to a minute, so many calls take more than an hour.
     const CALLS: u32 = 65;
-    for step in ["create", "list", "open", "read"] {
+    for step in ["begin", "find", "write", "finish", "create", "list", "open", "read"] {
         let world = World::new();
         let spec = world.table("text\na\nb\n").spec("");
         let outage = |name: &str| Outage::of(if name == step { CALLS } else { 0 });
@@ -131,12 +190,31 @@ async fn an_hour_without_the_service_at_any_step_is_waited_for() {
             // The reply to the creation is what was lost first.
             world.goes_wrong([Wrong::LostCreate]);
         }
+        let mut run = world.open(&spec).unwrap();
+        if step == "find" {
+            // Only what an earlier process has staged is looked for.
+            let (stopper, stop) = stopper();
+            let (backends, context) = world.tools(stop);
+            let stops = Arc::new(Mutex::new(Some(stopper)));
+            let events = Events::new(move |event| {
+                if let (Event::Staged { .. }, Some(stopper)) = (event, &*stops.lock().unwrap()) {
+                    stopper.stop();
+                }
+            });
+            let context = Context { events, ..context };
+            batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap_err();
+        }
         let (_, context) = world.tools(Stop::never());
         let jobs = AwayJobs { inner: world.jobs.clone(), create: outage("create"), list: outage("list") };
         let output = AwayOutput { inner: world.store.clone(), open: outage("open"), read: outage("read") };
-        let input = Arc::new(world.store.clone());
+        let input = Arc::new(AwayInput {
+            inner: world.store.clone(),
+            begin: outage("begin"),
+            find: outage("find"),
+            write: outage("write"),
+            finish: outage("finish"),
+        });
         let backends = Backends { input, output: Arc::new(output), jobs: Arc::new(jobs), records: None };
-        let mut run = world.open(&spec).unwrap();
         let report = batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap();
         assert_eq!(report.accounting.answered, 2, "{step}");
         assert_eq!(*world.jobs.created.lock().unwrap(), 1, "{step}");

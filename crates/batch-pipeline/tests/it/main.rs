@@ -6,6 +6,7 @@ mod cache;
 mod detach;
 mod in_place;
 mod kills;
+mod overlap;
 mod plan;
 mod retry;
 mod run;
