@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use async_trait::async_trait;
 use batch_backend::{Column, ColumnKind, Columns, Error, InputStore, Kind, RequestSink, Result, Staged, StagedSize};
+use batch_http::{ResumableUpload, UploadBuffer};
 use batch_model::{BigQueryUri, InputConfig};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use twox_hash::XxHash3_128;
 
@@ -16,7 +17,6 @@ use crate::{
     job::{JobInfo, JobName},
     names::{LONGEST, table_name},
     table::{TableInfo, TableName},
-    upload::{BUFFER, Upload},
 };
 
 /// The label with the number of rows that were staged.
@@ -97,17 +97,15 @@ impl InputStore for BqInput {
             Some(dataset) => dataset.location,
             None => return Err(self.no_dataset("stage in")),
         };
-        let upload = Upload::new(self.client.clone(), table.clone());
         Ok(Box::new(BqSink {
             client: self.client.clone(),
             table,
             location: Some(location).filter(|location| !location.is_empty()),
             fields,
-            upload,
-            buffer: BytesMut::new(),
+            buffer: UploadBuffer::default(),
             lines: Lines::default(),
             hasher: XxHash3_128::with_seed(0),
-            job: None,
+            upload: None,
             is_useless: false,
         }))
     }
@@ -188,12 +186,11 @@ struct BqSink {
     /// Where the dataset is.
     location: Option<String>,
     fields: Vec<Field>,
-    upload: Upload,
-    buffer: BytesMut,
+    buffer: UploadBuffer,
     lines: Lines,
     hasher: XxHash3_128,
-    /// The load job, once its name is chosen.
-    job: Option<JobName>,
+    /// The load job and its data, once there was more than a buffer.
+    upload: Option<(JobName, ResumableUpload)>,
     /// Whether a piece is lost: what follows it must not be loaded.
     is_useless: bool,
 }
@@ -207,23 +204,25 @@ enum Earlier {
 }
 
 impl BqSink {
-    /// Sends the buffer.
-    async fn send(&mut self) -> Result<()> {
+    /// Sends a full buffer.
+    async fn send(&mut self, buffer: Bytes) -> Result<()> {
         self.is_useless = true;
-        let buffer = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BUFFER)).freeze();
-        let job = match &self.job {
-            Some(job) => job.clone(),
-            None => {
-                // The beginning of the lines is all that is known when the job must be named. It does not
-                // tell that the rest is the same, so an earlier job of the name is not taken for this one.
-                let name = self.free_name(&self.seed(XxHash3_128::oneshot(&buffer))).await?;
-                self.job.insert(name).clone()
-            }
-        };
-        let job = self.job_json(&job);
-        self.upload.send(buffer, &job).await?;
+        if self.upload.is_none() {
+            // The beginning of the lines is all that is known when the job must be named. It does not
+            // tell that the rest is the same, so an earlier job of the name is not taken for this one.
+            let name = self.free_name(&self.seed(XxHash3_128::oneshot(&buffer))).await?;
+            self.upload = Some(self.upload(name)?);
+        }
+        if let Some((_, upload)) = &mut self.upload {
+            upload.send(buffer).await.map_err(|error| self.client.api().advise(error, &self.table))?;
+        }
         self.is_useless = false;
         Ok(())
+    }
+
+    fn upload(&self, job: JobName) -> Result<(JobName, ResumableUpload)> {
+        let upload = self.client.api().upload(self.client.project(), &self.table, &self.job_json(&job))?;
+        Ok((job, upload))
     }
 
     fn check_useful(&self) -> Result<()> {
@@ -300,8 +299,8 @@ impl BqSink {
     /// Loads all of it, and returns the job at its end.
     async fn load(&mut self, last: Bytes, digest: u128, found: Option<&TableInfo>) -> Result<JobInfo> {
         let rows = self.lines.count();
-        let name = match &self.job {
-            Some(name) => name.clone(),
+        let (name, mut upload) = match self.upload.take() {
+            Some(begun) => begun,
             None => {
                 // Not labelled yet, and as long: the process that loaded it died too early.
                 let stands = |job: &JobInfo| {
@@ -310,7 +309,7 @@ impl BqSink {
                 };
                 match self.earlier(&self.seed(digest), stands).await? {
                     Earlier::Loaded(job) => return Ok(job),
-                    Earlier::Free(name) => self.job.insert(name).clone(),
+                    Earlier::Free(name) => self.upload(name)?,
                 }
             }
         };
@@ -318,17 +317,23 @@ impl BqSink {
             // Else its labels would stand on what is loaded now.
             self.client.delete_table(&self.table.uri()).await?;
         }
-        let job = self.job_json(&name);
-        let begun = match self.upload.finish(last, &job).await {
-            Ok(reply) => self.client.google().job_in(&name, &reply)?,
+        let begun = match upload.finish(last).await {
+            Ok(reply) => self.client.google().job_in(&name, &reply.body)?,
             // The job may run although every reply that said so was lost; or a second try says that it
             // exists. Its name was free, so it is ours.
             Err(error) => match self.client.google().job(&name).await {
                 Ok(Some(job)) => job,
-                _ => return Err(error),
+                _ => return Err(self.client.api().advise(error, &self.table)),
             },
         };
         self.client.wait(begun).await
+    }
+
+    async fn give_up(&mut self) -> Result<()> {
+        match self.upload.take() {
+            Some((_, upload)) => upload.abort().await,
+            None => Ok(()),
+        }
     }
 
     fn about(&self, kind: Kind) -> Error {
@@ -342,16 +347,10 @@ impl RequestSink for BqSink {
         self.check_useful()?;
         self.lines.add(&bytes);
         self.hasher.write(&bytes);
-        loop {
-            let room = BUFFER - self.buffer.len();
-            if bytes.len() <= room {
-                // A buffer that is just full waits for more: the last piece must not be empty.
-                self.buffer.extend_from_slice(&bytes);
-                return Ok(());
-            }
-            self.buffer.extend_from_slice(&bytes.split_to(room));
-            self.send().await?;
+        while let Some(full) = self.buffer.fill(&mut bytes) {
+            self.send(full).await?;
         }
+        Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Staged> {
@@ -369,10 +368,10 @@ impl RequestSink for BqSink {
             && let Some(staged) = staged(&self.table, found)
         {
             tracing::debug!(table = %self.table, rows, "staged already");
-            self.upload.abort().await?;
+            self.give_up().await?;
             return Ok(staged);
         }
-        let last = std::mem::take(&mut self.buffer).freeze();
+        let last = self.buffer.rest();
         let job = self.load(last, digest, found.as_ref()).await?;
         if let Some(error) = job.error {
             return Err(error);
@@ -393,8 +392,8 @@ impl RequestSink for BqSink {
             .ok_or_else(|| self.about(Kind::BadReply).with_source("the table has not taken its labels"))
     }
 
-    async fn abort(self: Box<Self>) -> Result<()> {
-        self.upload.abort().await
+    async fn abort(mut self: Box<Self>) -> Result<()> {
+        self.give_up().await
     }
 }
 

@@ -54,7 +54,6 @@ mod rows;
 pub mod sql;
 mod sql_job;
 mod table;
-mod upload;
 
 pub use check::{Certainty, Finding, Rule, check_input_columns, check_location};
 pub use client::BqClient;

@@ -6,24 +6,13 @@ use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use batch_backend::{Error, Kind, Result, ServiceError};
-use batch_http::{HttpClient, Request, Service, bucket_grant};
+use batch_http::{HttpClient, Request, ResumableUpload, Service, bucket_grant};
 use batch_model::{GcsUri, Location};
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{CONTENT_RANGE, LOCATION, RANGE},
-};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 
 /// What request lines are; likely the most common name for it. The service does not look at it.
 pub(crate) const CONTENT_TYPE: &str = "application/jsonl";
-
-/// Asks for 200 where the upload protocol has 308, which by now means "moved for good". Google's client
-/// for Go asks so.
-const NO_308: HeaderName = HeaderName::from_static("x-guploader-no-308");
-/// Says that a 200 stands for a 308.
-const STATUS_OVERRIDE: HeaderName = HeaderName::from_static("x-http-status-code-override");
 
 /// How many objects a page of a listing has at most.
 const PAGE: &str = "1000";
@@ -190,57 +179,14 @@ impl Api {
         }
     }
 
-    /// Begins a resumable upload; its address is as good as a login for this one object.
-    pub(crate) async fn begin_upload(&self, uri: &GcsUri) -> Result<String> {
-        let request = Request::post(Service::Storage, ["upload", "storage", "v1", "b", uri.bucket(), "o"])
+    /// A resumable upload, which has not begun.
+    pub(crate) fn upload(&self, uri: &GcsUri) -> Result<ResumableUpload> {
+        let begin = Request::post(Service::Storage, ["upload", "storage", "v1", "b", uri.bucket(), "o"])
             .query("uploadType", "resumable")
             .query("name", uri.object())
-            // A session that nobody uses has no effect.
-            .idempotent(true)
             .about("write", uri.to_string())
             .json(&json!({ "contentType": CONTENT_TYPE }))?;
-        let response = self.http.send(&request).await.map_err(|error| self.advise_on_bucket(error, uri.bucket()))?;
-        let session = response.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-        session.map(str::to_owned).ok_or_else(|| {
-            Error::new(Kind::BadReply, "write", uri.to_string()).with_source("the reply has no Location for the upload")
-        })
-    }
-
-    /// Sends a piece of an upload.
-    ///
-    /// The call is repeated as it is where it failed: bytes that the service has already, it ignores.
-    pub(crate) async fn put(&self, uri: &GcsUri, session: &str, range: &str, piece: Bytes) -> Result<Progress> {
-        let octets = HeaderValue::from_static("application/octet-stream");
-        let range = HeaderValue::from_str(range)
-            .map_err(|error| Error::new(Kind::InvalidArgument, "write", uri.to_string()).with_source(error))?;
-        let request = Request::to_url(Method::PUT, Service::Storage, session)
-            .header(CONTENT_RANGE, range)
-            .header(NO_308, HeaderValue::from_static("yes"))
-            .body(octets, piece)
-            .about("write", uri.to_string());
-        match self.http.send(&request).await {
-            Ok(response) => match response.headers.get(STATUS_OVERRIDE) {
-                Some(status) if status == "308" => kept(&response.headers, uri).map(Progress::Kept),
-                _ => response.json().map(Progress::Complete),
-            },
-            // A server that does not know the header, and whose `Range` is not to be had therefore.
-            Err(error) if status(&error) == Some(308) => Ok(Progress::All),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends an upload without an object.
-    pub(crate) async fn cancel_upload(&self, uri: &GcsUri, session: &str) -> Result<()> {
-        let request =
-            Request::to_url(Method::DELETE, Service::Storage, session).about("give up writing", uri.to_string());
-        match self.http.send(&request).await {
-            Ok(_) => Ok(()),
-            // 499 is the documented answer; 404 and 410: the session is over.
-            Err(error) if matches!(status(&error), Some(499 | 404 | 410)) => Ok(()),
-            // Some servers cannot; a session expires by itself after a week.
-            Err(error) if matches!(status(&error), Some(405 | 501)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        Ok(ResumableUpload::new(self.http.clone(), begin))
     }
 
     /// Adds what to do to the error of a call that finds nothing missing but the bucket.
@@ -274,37 +220,9 @@ impl Api {
             _ if error.service().is_some_and(|service| service.http_status == 507) => {
                 error.with_hint("the server's disk is full: make room there and run the same command again")
             }
-            Kind::Unauthenticated if error.hint().is_none() => {
-                error.with_hint("log in again: `gcloud auth application-default login`")
-            }
-            Kind::Unavailable if error.hint().is_none() && error.service().is_none() => {
-                let storage = self.http.endpoints().base_url(&Service::Storage);
-                error
-                    .with_hint(format!("see that {storage} can be reached from here, and that it is the right address"))
-            }
-            _ => error,
+            _ => self.http.advise(error, &Service::Storage),
         }
     }
-}
-
-/// How far an upload has come.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// The service has so many bytes of the object, and waits for the rest.
-    Kept(u64),
-    /// The service took the piece, and waits for the rest.
-    All,
-    /// That was all.
-    Complete(Object),
-}
-
-/// How many bytes the service has kept: `Range: bytes=0-262143`; none where it says none.
-fn kept(headers: &HeaderMap, uri: &GcsUri) -> Result<u64> {
-    let Some(range) = headers.get(RANGE) else { return Ok(0) };
-    let last = range.to_str().ok().and_then(|range| range.rsplit_once('-')?.1.trim().parse::<u64>().ok());
-    last.map(|last| last + 1).ok_or_else(|| {
-        Error::new(Kind::BadReply, "write", uri.to_string()).with_source(format!("the Range {range:?} is none"))
-    })
 }
 
 /// A page of a listing.

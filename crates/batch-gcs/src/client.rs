@@ -1,6 +1,6 @@
 //! The client that the stores share.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use batch_backend::{Error, Kind, Result};
 use batch_http::{HttpClient, RetryPolicy};
@@ -13,14 +13,8 @@ use crate::{api::Api, download::Download, google::Google};
 /// share them.
 #[derive(Debug, Clone)]
 pub struct GcsClient {
-    inner: Arc<Inner>,
+    google: Arc<Google>,
     api: Api,
-}
-
-#[derive(Debug)]
-struct Inner {
-    http: HttpClient,
-    google: Google,
 }
 
 impl GcsClient {
@@ -32,8 +26,7 @@ impl GcsClient {
     /// the system's TLS roots cannot be read.
     pub async fn connect(http: HttpClient, retry: RetryPolicy) -> Result<Self> {
         let google = Google::connect(&http, retry).await?;
-        let api = Api::new(http.clone());
-        Ok(Self { inner: Arc::new(Inner { http, google }), api })
+        Ok(Self { google: Arc::new(google), api: Api::new(http) })
     }
 
     /// Says where jobs run, which is where their buckets should be: the hint about a missing bucket
@@ -95,12 +88,7 @@ impl GcsClient {
     }
 
     pub(crate) fn google(&self) -> &Google {
-        &self.inner.google
-    }
-
-    /// The time of day, by the clock of the HTTP client.
-    pub(crate) fn now(&self) -> SystemTime {
-        self.inner.http.clock().now()
+        &self.google
     }
 
     /// Adds what to do to an error of Google's client about an object.

@@ -155,6 +155,28 @@ impl HttpClient {
         &self.config.clock
     }
 
+    /// By how much waits vary.
+    #[must_use]
+    pub fn jitter(&self) -> &Jitter {
+        &self.config.jitter
+    }
+
+    /// Adds to a failure of another client with our login what a person can do about it, where nothing is
+    /// said yet: log in again, look at the address.
+    #[must_use]
+    pub fn advise(&self, error: Error, service: &Service) -> Error {
+        match error.kind() {
+            _ if error.hint().is_some() => error,
+            Kind::Unauthenticated => error.with_hint("log in again: `gcloud auth application-default login`"),
+            Kind::Unavailable if error.service().is_none() => {
+                let address = self.endpoints().base_url(service);
+                error
+                    .with_hint(format!("see that {address} can be reached from here, and that it is the right address"))
+            }
+            _ => error,
+        }
+    }
+
     /// The base URL of a service, without a slash at its end, checked to be one that the login may be
     /// sent to: for clients that are not this one.
     ///

@@ -87,13 +87,16 @@ pub(crate) fn beginning(body: &[u8]) -> String {
 
 /// `Retry-After`: seconds, or an HTTP date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    // A date that has passed is: now.
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    seconds_asked(headers).or_else(|| {
+        let date = httpdate::parse_http_date(headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim()).ok()?;
+        // A date that has passed is: now.
+        Some(date.duration_since(now).unwrap_or_default())
+    })
+}
+
+/// `Retry-After` where it is a number of seconds, which needs no clock.
+pub(crate) fn seconds_asked(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// `google.rpc.RetryInfo`'s `retryDelay`: `"1.5s"`.

@@ -3,6 +3,7 @@
 //! * [`Endpoints`] says where each [`Service`] is, [`Credentials`] who we are.
 //! * [`HttpClient`] makes a [`Request`], again where that is safe ([`RetryPolicy`]), and returns a
 //!   [`Response`] or a [`batch_backend::Error`] that keeps what the service said.
+//! * [`ResumableUpload`] sends bytes of unknown length, piece by piece, to a service that forgets.
 //! * [`env`](mod@env) lists the environment variables.
 //!
 //! ```
@@ -31,7 +32,8 @@
 //! ```
 //!
 //! With the feature `google-auth`, logins that `gcp_auth` cannot do work too, and
-//! `Credentials::google` lends the login to Google's own clients.
+//! `Credentials::google` lends the login to Google's own clients, whose errors and retries `google`
+//! makes ours.
 
 mod client;
 mod clock;
@@ -39,12 +41,15 @@ mod credentials;
 mod endpoints;
 pub mod env;
 mod envelope;
+#[cfg(feature = "google-auth")]
+pub mod google;
 mod hint;
 mod request;
 mod response;
 mod retry;
 mod secret;
 mod tls;
+mod upload;
 
 pub use client::{HttpClient, HttpConfig};
 pub use clock::{Clock, Jitter, SystemClock};
@@ -55,3 +60,4 @@ pub use request::Request;
 pub use response::{Response, StreamingResponse};
 pub use retry::RetryPolicy;
 pub use tls::init_tls;
+pub use upload::{ResumableUpload, UploadBuffer};

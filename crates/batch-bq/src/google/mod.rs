@@ -12,7 +12,11 @@ mod retry;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use batch_backend::{Error, Kind, Result};
-use batch_http::{HttpClient, RetryPolicy, Service, init_tls};
+use batch_http::{
+    HttpClient, Jitter, RetryPolicy, Service,
+    google::{Patience, Unthrottled, causes, translate},
+    init_tls,
+};
 use google_cloud_bigquery::client::BigQuery;
 use google_cloud_bigquery_v2::{
     client::{DatasetService, JobService, TableService},
@@ -24,8 +28,7 @@ use crate::{
     job::{JobInfo, JobName},
     table::{DatasetInfo, TableInfo, TableName},
 };
-use error::{causes, translate};
-use retry::{Persistence, Unthrottled};
+use retry::{ONE_TRY, Persistence};
 
 /// Google's clients of BigQuery, with our login, address and patience.
 #[derive(Clone)]
@@ -35,6 +38,7 @@ pub(crate) struct Google {
     jobs: JobService,
     queries: BigQuery,
     retry: RetryPolicy,
+    jitter: Jitter,
 }
 
 impl Google {
@@ -45,31 +49,31 @@ impl Google {
         let failed = |error: &(dyn std::error::Error + 'static)| {
             Error::new(Kind::Other, "make a client for", endpoint.clone()).with_source(causes(error))
         };
-        // Each service is a client of its own, made alike.
+        // Each service is a client of its own, made alike; each call brings its patience.
         macro_rules! client {
             ($service:ty) => {
                 <$service>::builder()
                     .with_endpoint(&endpoint)
                     .with_credentials(http.credentials().google())
-                    .with_retry_policy(Persistence::new(&retry))
-                    .with_backoff_policy(Persistence::new(&retry))
                     .with_retry_throttler(Unthrottled)
                     .build()
                     .await
                     .map_err(|error| failed(&error))?
             };
         }
+        // But for this one's, which take no options.
+        let patience = Patience::new(retry.clone(), http.jitter().clone());
         let queries = BigQuery::builder()
             .with_endpoint(&endpoint)
             .with_project_id(project)
             .with_credentials(http.credentials().google())
-            .with_retry_policy(Persistence::new(&retry))
-            .with_backoff_policy(Persistence::new(&retry))
+            .with_retry_policy(Persistence(patience.clone()))
+            .with_backoff_policy(patience)
             .build()
             .await
             .map_err(|error| failed(&error))?;
         let (datasets, tables, jobs) = (client!(DatasetService), client!(TableService), client!(JobService));
-        Ok(Self { datasets, tables, jobs, queries, retry })
+        Ok(Self { datasets, tables, jobs, queries, retry, jitter: http.jitter().clone() })
     }
 
     /// What is known of a dataset; `None` where there is none.
@@ -185,7 +189,7 @@ impl Google {
     }
 
     fn persistence(&self) -> Persistence {
-        Persistence::new(&self.retry)
+        Persistence(Patience::new(self.retry.clone(), self.jitter.clone()))
     }
 
     /// Waits for a call, and translates what it comes to. Google's client bounds each try, and how
@@ -197,15 +201,12 @@ impl Google {
         call: impl Future<Output = Result<T, GoogleError>>,
     ) -> Result<T> {
         // A reply of these is large; so is the future.
-        match tokio::time::timeout(self.patience(), Box::pin(call)).await {
+        let patience = persistence.0.whole(ONE_TRY);
+        match tokio::time::timeout(patience, Box::pin(call)).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(translate(doing, resource, &error, persistence.attempts())),
-            Err(_) => Err(silent(doing, resource, self.patience())),
+            Ok(Err(error)) => Err(translate(doing, resource, &error, persistence.0.attempts(), error::kind)),
+            Err(_) => Err(silent(doing, resource, patience)),
         }
-    }
-
-    fn patience(&self) -> Duration {
-        self.retry.deadline + Duration::from_secs(60)
     }
 }
 

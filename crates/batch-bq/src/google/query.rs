@@ -7,7 +7,7 @@ use batch_backend::{Error, Kind, Result};
 use google_cloud_bigquery_v2::model;
 use google_cloud_gax::options::RequestOptionsBuilder;
 
-use super::{Google, convert, error::translate_query, silent};
+use super::{Google, convert, error::translate_query, retry::ONE_TRY, silent};
 use crate::{
     job::{JobInfo, JobName, LONGEST_JOB},
     sql_job::{DryRun, SqlJob},
@@ -50,7 +50,7 @@ impl Google {
         let waiting = Box::pin(async { self.queries.attach_job(reference).await?.until_done().await });
         let done = match tokio::time::timeout(LONGEST_JOB, waiting).await {
             Ok(Ok(done)) => done,
-            Ok(Err(error)) => return Err(translate_query(doing, &resource, &error, 1)),
+            Ok(Err(error)) => return Err(translate_query(doing, &resource, &error)),
             Err(_) => return Err(silent(doing, &resource, LONGEST_JOB)),
         };
         let job = match done.get_job() {
@@ -70,10 +70,11 @@ impl Google {
         if let Some(location) = location {
             query = query.set_location(location);
         }
-        let asked = match tokio::time::timeout(self.patience(), Box::pin(query.send())).await {
+        let patience = self.persistence().0.whole(ONE_TRY);
+        let asked = match tokio::time::timeout(patience, Box::pin(query.send())).await {
             Ok(Ok(asked)) => asked,
-            Ok(Err(error)) => return Err(translate_query(doing, &resource, &error, 1)),
-            Err(_) => return Err(silent(doing, &resource, self.patience())),
+            Ok(Err(error)) => return Err(translate_query(doing, &resource, &error)),
+            Err(_) => return Err(silent(doing, &resource, patience)),
         };
         let metadata = asked.metadata();
         Ok(DryRun {

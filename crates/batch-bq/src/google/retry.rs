@@ -2,93 +2,37 @@
 //!
 //! BigQuery refuses for a moment with more than the usual statuses: `rateLimitExceeded` comes as 403.
 
-use std::{
-    error::Error as StdError,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use batch_http::RetryPolicy;
-use google_cloud_auth::errors::CredentialsError;
+use batch_http::google::{Patience, reason};
 use google_cloud_gax::{
-    backoff_policy::BackoffPolicy,
-    error::Error,
-    exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder},
-    options::RequestOptionsBuilder,
-    retry_policy,
-    retry_result::RetryResult,
+    error::Error, options::RequestOptionsBuilder, retry_policy::RetryPolicy, retry_result::RetryResult,
     retry_state::RetryState,
-    retry_throttler::RetryThrottler,
 };
-use http::header::RETRY_AFTER;
-
-use super::error::reason;
 
 /// How long one try may take. A query that is waited for answers within 10 s, done or not.
-const ONE_TRY: Duration = Duration::from_secs(60);
+pub(super) const ONE_TRY: Duration = Duration::from_secs(60);
 
-/// The retries of one call. Clones share the count.
+/// Which failed calls are made again.
 #[derive(Debug, Clone)]
-pub(super) struct Persistence(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    limits: RetryPolicy,
-    backoff: ExponentialBackoff,
-    attempts: AtomicU32,
-}
+pub(super) struct Persistence(pub(super) Patience);
 
 impl Persistence {
-    pub(super) fn new(limits: &RetryPolicy) -> Self {
-        let backoff = ExponentialBackoffBuilder::new()
-            .with_initial_delay(limits.initial)
-            .with_scaling(limits.factor)
-            .with_maximum_delay(limits.max_wait)
-            .clamp();
-        Self(Arc::new(Shared { limits: limits.clone(), backoff, attempts: AtomicU32::new(1) }))
-    }
-
-    /// How often the call was made, after it failed.
-    pub(super) fn attempts(&self) -> u32 {
-        self.0.attempts.load(Ordering::Relaxed)
-    }
-
     /// Makes a call of Google's client as patient as this.
     pub(super) fn set<B: RequestOptionsBuilder>(&self, call: B) -> B {
-        call.with_retry_policy(self.clone()).with_backoff_policy(self.clone()).with_attempt_timeout(ONE_TRY)
+        call.with_retry_policy(self.clone()).with_backoff_policy(self.0.clone()).with_attempt_timeout(ONE_TRY)
     }
 }
 
-impl retry_policy::RetryPolicy for Persistence {
+impl RetryPolicy for Persistence {
     fn on_error(&self, state: &RetryState, error: Error) -> RetryResult {
-        let Shared { limits, attempts, .. } = &*self.0;
-        attempts.store(state.attempt_count.max(1), Ordering::Relaxed);
-        if !is_transient(&error) || !(state.idempotent || nothing_was_done(&error)) {
-            return RetryResult::Permanent(error);
-        }
-        let late = state.start.elapsed() > limits.deadline;
-        let asks_too_much = retry_after(&error).is_some_and(|asked| asked > limits.max_wait);
-        if state.attempt_count >= limits.max_attempts || late || asks_too_much {
-            return RetryResult::Exhausted(error);
-        }
-        RetryResult::Continue(error)
-    }
-}
-
-impl BackoffPolicy for Persistence {
-    fn on_failure(&self, state: &RetryState) -> Duration {
-        self.0.backoff.on_failure(state)
+        let may_repeat = is_transient(&error) && (state.idempotent || nothing_was_done(&error));
+        self.0.verdict(state.attempt_count.max(1), state.start.elapsed(), may_repeat, error)
     }
 }
 
 /// Whether the same call may succeed later.
 fn is_transient(error: &Error) -> bool {
-    if has_no_login(error) {
-        return false;
-    }
     if let Some("rateLimitExceeded" | "backendError" | "internalError" | "tableUnavailable") = reason(error) {
         return true;
     }
@@ -103,49 +47,19 @@ fn nothing_was_done(error: &Error) -> bool {
     error.is_transient_and_before_rpc() || error.is_connect() || matches!(error.http_status_code(), Some(403 | 429))
 }
 
-/// Whether there is no login to be had, which Google's client takes for a broken connection.
-fn has_no_login(error: &Error) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<CredentialsError>() {
-            return !error.is_transient();
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// How many seconds the service asks to wait.
-pub(super) fn retry_after(error: &Error) -> Option<Duration> {
-    let value = error.http_headers()?.get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// No throttle: each call is bounded by itself, and one call's failures are not another's.
-#[derive(Debug)]
-pub(super) struct Unthrottled;
-
-impl RetryThrottler for Unthrottled {
-    fn throttle_retry_attempt(&self) -> bool {
-        false
-    }
-
-    fn on_retry_failure(&mut self, _: &RetryResult) {}
-
-    fn on_success(&mut self) {}
-}
-
 #[cfg(test)]
 mod tests {
+    use batch_http::Jitter;
     use http::HeaderMap;
 
     use super::*;
 
     fn fail(attempt: u32, idempotent: bool, error: Error) -> RetryResult {
-        let persistence = Persistence::new(&RetryPolicy { max_attempts: 3, ..RetryPolicy::default() });
+        let limits = batch_http::RetryPolicy { max_attempts: 3, ..batch_http::RetryPolicy::default() };
+        let persistence = Persistence(Patience::new(limits, Jitter::from_fn(|| 0.0)));
         let state = RetryState::new(idempotent).set_attempt_count(attempt);
-        let result = retry_policy::RetryPolicy::on_error(&persistence, &state, error);
-        assert_eq!(persistence.attempts(), attempt);
+        let result = persistence.on_error(&state, error);
+        assert_eq!(persistence.0.attempts(), attempt);
         result
     }
 
@@ -160,8 +74,6 @@ mod tests {
         assert!(fail(3, true, status(503)).is_exhausted());
         assert!(fail(1, true, status(404)).is_permanent());
         assert!(fail(1, true, status(403)).is_permanent());
-        let login = Error::authentication(CredentialsError::from_msg(false, "no key"));
-        assert!(fail(1, true, Error::io(login)).is_permanent());
     }
 
     #[test]

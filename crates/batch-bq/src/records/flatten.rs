@@ -40,6 +40,15 @@ pub(super) struct Inputs {
     pub(super) columns: Vec<String>,
 }
 
+impl Inputs {
+    /// `None` where there are no tables: what was asked is not known then.
+    fn of(tables: &[BigQueryUri], key: &str, columns: &[String]) -> Result<Option<Self>> {
+        let tables: Vec<_> = tables.iter().map(|uri| TableName::of(uri, "read")).collect::<Result<_>>()?;
+        let inputs = Self { tables, key: key.to_owned(), columns: columns.to_vec() };
+        Ok(Some(inputs).filter(|inputs| !inputs.tables.is_empty()))
+    }
+}
+
 impl ResultsIn {
     /// In the table of `into`; where that is a dataset, in one whose name is of the run. `format` is the
     /// form of the answers.
@@ -99,10 +108,7 @@ impl ResultsIn {
         columns: &[String],
         outputs: &[OutputInfo],
     ) -> Result<Statement> {
-        let tables = inputs.iter().map(|uri| TableName::of(uri, "read")).collect::<Result<_>>()?;
-        let inputs = Inputs { tables, key: key.to_owned(), columns: columns.to_vec() };
-        let inputs = Some(inputs).filter(|inputs| !inputs.tables.is_empty());
-        self.written(client, run, inputs, outputs).await.map(|(_, statement)| statement)
+        self.written(client, run, Inputs::of(inputs, key, columns)?, outputs).await.map(|(_, statement)| statement)
     }
 
     /// Makes the view or table of a run's answers, and counts them: as [`statement`](Self::statement) has
@@ -119,9 +125,7 @@ impl ResultsIn {
         columns: &[String],
         outputs: &[OutputInfo],
     ) -> Result<Flattened> {
-        let tables = inputs.iter().map(|uri| TableName::of(uri, "read")).collect::<Result<_>>()?;
-        let inputs = Inputs { tables, key: key.to_owned(), columns: columns.to_vec() };
-        self.flatten(client, run, Some(inputs).filter(|inputs| !inputs.tables.is_empty()), outputs).await
+        self.flatten(client, run, Inputs::of(inputs, key, columns)?, outputs).await
     }
 
     pub(super) async fn flatten(

@@ -9,20 +9,24 @@ mod retry;
 use std::{fmt, time::Duration};
 
 use batch_backend::{Error, Kind, Result};
-use batch_http::{HttpClient, RetryPolicy, Service, init_tls};
+use batch_http::{
+    HttpClient, Jitter, RetryPolicy, Service,
+    google::{Patience, Unthrottled, causes, translate},
+    init_tls,
+};
 use batch_model::GcsUri;
 use bytes::Bytes;
 use google_cloud_storage::{client::Storage, model, read_object::ReadObjectResponse};
 
 use crate::api::{CONTENT_TYPE, Object};
-use error::{causes, translate};
-use retry::{Persistence, Unthrottled};
+use retry::Persistence;
 
 /// Google's client of Cloud Storage, with our login, address and patience.
 #[derive(Clone)]
 pub(crate) struct Google {
     storage: Storage,
     retry: RetryPolicy,
+    jitter: Jitter,
 }
 
 impl Google {
@@ -33,18 +37,21 @@ impl Google {
         let storage = Storage::builder()
             .with_endpoint(&endpoint)
             .with_credentials(http.credentials().google())
-            .with_retry_policy(Persistence::new(&retry))
             .with_retry_throttler(Unthrottled)
             .build()
             .await
             .map_err(|error| Error::new(Kind::Other, "make a client for", endpoint).with_source(causes(&error)))?;
-        Ok(Self { storage, retry })
+        Ok(Self { storage, retry, jitter: http.jitter().clone() })
+    }
+
+    fn persistence(&self) -> Persistence {
+        Persistence::new(Patience::new(self.retry.clone(), self.jitter.clone()))
     }
 
     /// Writes a whole object in one request, in place of what is there. The bytes travel with their
     /// checksum, which the service compares.
     pub(crate) async fn write(&self, uri: &GcsUri, bytes: Bytes) -> Result<Object> {
-        let persistence = Persistence::new(&self.retry);
+        let persistence = self.persistence();
         let written = self
             .storage
             .write_object(bucket_name(uri), uri.object(), bytes)
@@ -61,14 +68,14 @@ impl Google {
             // The object is there, and who called compares it anyhow.
             Err(error) => match error::arrived_wrong(&error) {
                 Some(object) => Ok(object_of(object)),
-                None => Err(translate("write", uri, &error, persistence.attempts())),
+                None => Err(failed("write", uri, &error, &persistence)),
             },
         }
     }
 
     /// Begins to read an object: its generation `generation`, or the newest.
     pub(crate) async fn read(&self, uri: &GcsUri, generation: Option<i64>) -> Result<Reader> {
-        let persistence = Persistence::new(&self.retry);
+        let persistence = self.persistence();
         let mut request = self.storage.read_object(bucket_name(uri), uri.object());
         if let Some(generation) = generation {
             request = request.set_generation(generation);
@@ -81,7 +88,7 @@ impl Google {
         let opened = tokio::time::timeout(persistence.patience(), opening).await;
         match opened.map_err(|_| silent(uri, persistence.patience()))? {
             Ok(response) => Ok(Reader { uri: uri.clone(), persistence, response }),
-            Err(error) => Err(translate("read", uri, &error, persistence.attempts())),
+            Err(error) => Err(failed("read", uri, &error, &persistence)),
         }
     }
 }
@@ -109,10 +116,14 @@ impl Reader {
                 self.persistence.progressed(bytes.len() as u64);
                 Ok(Some(bytes))
             }
-            Some(Err(error)) => Err(translate("read", &self.uri, &error, self.persistence.attempts())),
+            Some(Err(error)) => Err(failed("read", &self.uri, &error, &self.persistence)),
             None => Ok(None),
         }
     }
+}
+
+fn failed(doing: &str, uri: &GcsUri, error: &google_cloud_storage::Error, persistence: &Persistence) -> Error {
+    translate(doing, &uri.to_string(), error, persistence.attempts(), error::kind)
 }
 
 fn silent(uri: &GcsUri, patience: Duration) -> Error {

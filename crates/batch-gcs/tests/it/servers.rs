@@ -32,7 +32,7 @@ fn bytes(length: usize) -> Bytes {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn buckets_are_made_once() {
     let (gcs, name) = bucket("once").await;
     assert!(!gcs.ensure_bucket("demo", &name, "us-central1").await.unwrap());
@@ -41,7 +41,7 @@ async fn buckets_are_made_once() {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn the_contract_of_input_holds() {
     let (gcs, bucket) = bucket("input").await;
     let store = GcsInput::new(gcs, uri(&format!("gs://{bucket}/runs/in")));
@@ -49,7 +49,7 @@ async fn the_contract_of_input_holds() {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn the_contract_of_input_holds_for_much() {
     let (gcs, bucket) = bucket("much").await;
     let store = GcsInput::new(gcs, uri(&format!("gs://{bucket}/runs/in")));
@@ -57,7 +57,7 @@ async fn the_contract_of_input_holds_for_much() {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn every_length_arrives_whole() {
     let (gcs, bucket) = bucket("lengths").await;
     let store = GcsInput::new(gcs.clone(), uri(&format!("gs://{bucket}/in")));
@@ -74,7 +74,7 @@ async fn every_length_arrives_whole() {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn predictions_are_read_and_removed() {
     let (gcs, bucket) = bucket("output").await;
     let store = GcsOutput::new(gcs.clone(), uri(&format!("gs://{bucket}/out")));
@@ -94,7 +94,7 @@ async fn predictions_are_read_and_removed() {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn more_files_than_a_page_are_listed() {
     let (gcs, bucket) = bucket("pages").await;
     let store = GcsOutput::new(gcs.clone(), uri(&format!("gs://{bucket}/out")));
@@ -108,7 +108,7 @@ async fn more_files_than_a_page_are_listed() {
 }
 
 #[tokio::test]
-#[ignore = "needs the server of BATCH_TEST_STORAGE"]
+#[ignore = "needs a storage server at BATCH_TEST_STORAGE"]
 async fn what_is_not_there_is_not_found() {
     let (gcs, bucket) = bucket("none").await;
     let store = GcsInput::new(gcs.clone(), uri(&format!("gs://{bucket}/in")));

@@ -104,7 +104,7 @@ fn built(server: &Server, table: &str) -> BTreeMap<String, Value> {
 }
 
 #[test]
-#[ignore = "needs a server"]
+#[ignore = "needs a BigQuery server at BATCH_TEST_BIGQUERY"]
 fn every_template_makes_the_text_that_the_renderer_makes() {
     let server = Server::connect("bqqr");
     create(&server, "bqqr");
@@ -150,7 +150,7 @@ fn every_template_makes_the_text_that_the_renderer_makes() {
 }
 
 #[test]
-#[ignore = "needs a server"]
+#[ignore = "needs a BigQuery server at BATCH_TEST_BIGQUERY"]
 fn shards_hold_every_row_once_and_keep_columns() {
     let server = Server::connect("bqqs");
     create(&server, "bqqs");
@@ -190,7 +190,7 @@ fn shards_hold_every_row_once_and_keep_columns() {
 }
 
 #[test]
-#[ignore = "needs a server"]
+#[ignore = "needs a BigQuery server at BATCH_TEST_BIGQUERY"]
 fn bad_keys_and_files_stop_the_statement() {
     let server = Server::connect("bqqk");
     let spec = RequestSpec::new("{{ a }}");
@@ -227,7 +227,7 @@ fn bad_keys_and_files_stop_the_statement() {
 }
 
 #[test]
-#[ignore = "needs a server"]
+#[ignore = "needs a BigQuery server at BATCH_TEST_BIGQUERY"]
 fn keys_that_are_made_are_unique_and_the_same_again() {
     let server = Server::connect("bqqm");
     let spec = RequestSpec::new("{{ a }}");
