@@ -52,6 +52,12 @@ impl<S: Simd> Block<S> {
         self.0.simd_lt(byte).to_bitmask()
     }
 
+    /// At each place the lesser of two bytes.
+    #[inline(always)]
+    pub(crate) fn least(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+
     /// Which bytes cannot stand in a JSON string as they are: quotes, backslashes, control characters.
     #[inline(always)]
     pub(crate) fn json_escapes(self) -> u64 {

@@ -17,7 +17,7 @@ use super::summary::Listed;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::json::{self, Members};
 use crate::outcome::Outcome;
-use crate::predictions::{AnswerFormat, Formats, Line, Prediction, Problem, generation_config};
+use crate::predictions::{AnswerFormat, Formats, Line, Prediction, Problem, Stops, generation_config};
 
 /// What is looked for in each line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +46,7 @@ pub(super) struct Scan {
     fields_are_known: bool,
     /// How many lines were passed.
     lines: u64,
+    stops: Stops,
 }
 
 /// A part of a file, and whether it is the file's first.
@@ -161,7 +162,7 @@ impl Scan {
     /// Takes a line in that has nothing unusual, without reading the request in it; `false` for
     /// any other.
     fn glance(&mut self, line: &Line<'_>, place: Place, length: u32, wanted: Wanted<'_>) -> bool {
-        let Some((text, glance)) = line.glance() else { return false };
+        let Some((text, glance)) = line.glance(&mut self.stops) else { return false };
         let raw = |range: &Option<Range<usize>>| present(text, range.as_ref());
         let key = match wanted.key_member {
             None => raw(&glance.key).or_else(|| raw(&glance.id)).or_else(|| raw(&glance.custom_id)),

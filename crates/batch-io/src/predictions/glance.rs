@@ -6,11 +6,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-use wide::u8x16;
-
-/// Nesting beyond this is left to the parser.
-const DEEPEST: u32 = 100;
+use super::cursor::{Cursor, Stops};
 
 /// The members that a join looks at, each as it stands in the line; of a name that stands
 /// twice, the last. `None` where there is none; a null is one.
@@ -32,35 +28,15 @@ pub(crate) struct Glance {
 impl Glance {
     /// Looks a line over. `None` where it is not an object as the service writes it, on one
     /// line and with plain names: it may be JSON all the same.
-    pub(crate) fn at(line: &str) -> Option<Self> {
-        let bytes = line.as_bytes();
-        // Control characters are white space or a fault, and neither is usual.
-        if has_control(bytes) {
-            return None;
-        }
-        let mut cursor = Cursor { bytes, at: 0 };
+    pub(crate) fn at(line: &str, stops: &mut Stops) -> Option<Self> {
+        let mut cursor = Cursor::new(line, stops)?;
         let mut glance = Self::default();
+        cursor.space();
         cursor.members(|cursor, name| {
             if name == b"request" {
-                let start = cursor.start();
-                (glance.config, glance.labels) = (None, None);
-                if cursor.bytes.get(start) == Some(&b'{') {
-                    cursor.members(|cursor, name| {
-                        let value = cursor.value(2)?;
-                        match name {
-                            b"generationConfig" | b"generation_config" => glance.config = Some(value),
-                            b"labels" if !cursor.bytes[value.clone()].starts_with(b"n") => glance.labels = Some(value),
-                            _ => {}
-                        }
-                        Some(())
-                    })?;
-                } else {
-                    cursor.value(1)?;
-                }
-                glance.request = Some(start..cursor.at);
-                return Some(());
+                return glance.pass_over_request(line, cursor);
             }
-            let value = cursor.value(1)?;
+            let value = cursor.value()?;
             match name {
                 b"status" => glance.status = Some(value),
                 b"error" => glance.error = Some(value),
@@ -72,208 +48,27 @@ impl Glance {
             }
             Some(())
         })?;
-        cursor.space();
-        (cursor.at == bytes.len()).then_some(glance)
-    }
-}
-
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        cursor.is_at_end().then_some(glance)
     }
 
-    /// Passes over spaces, the only white space there is in such a line.
-    fn space(&mut self) {
-        while self.peek() == Some(b' ') {
-            self.at += 1;
-        }
-    }
-
-    fn start(&mut self) -> usize {
-        self.space();
-        self.at
-    }
-
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
-    }
-
-    /// Walks through an object; `each` finds the cursor before a value and leaves it behind.
-    fn members(&mut self, mut each: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
-        self.space();
-        self.take(b'{')?;
-        self.space();
-        if self.peek()? == b'}' {
-            self.at += 1;
-            return Some(());
-        }
-        loop {
-            self.space();
-            let open = self.at;
-            let escapes = self.string()?;
-            // An escape in a name may spell one that is asked for.
-            if escapes {
-                return None;
-            }
-            let name = &self.bytes[open + 1..self.at - 1];
-            self.space();
-            self.take(b':')?;
-            each(self, name)?;
-            self.space();
-            match self.peek()? {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    return Some(());
+    fn pass_over_request(&mut self, line: &str, cursor: &mut Cursor<'_, '_>) -> Option<()> {
+        let start = cursor.at();
+        (self.config, self.labels) = (None, None);
+        if cursor.peek() == Some(b'{') {
+            cursor.members(|cursor, name| {
+                let value = cursor.value()?;
+                match name {
+                    b"generationConfig" | b"generation_config" => self.config = Some(value),
+                    b"labels" if line.as_bytes().get(value.start) != Some(&b'n') => self.labels = Some(value),
+                    _ => {}
                 }
-                _ => return None,
-            }
-        }
-    }
-
-    /// Passes over a value, and tells where it lies.
-    fn value(&mut self, depth: u32) -> Option<Range<usize>> {
-        let start = self.start();
-        match self.peek()? {
-            b'"' => self.string().map(|_| ())?,
-            b'{' => self.object(depth)?,
-            b'[' => self.array(depth)?,
-            b't' => self.word(b"true")?,
-            b'f' => self.word(b"false")?,
-            b'n' => self.word(b"null")?,
-            _ => self.number()?,
-        }
-        Some(start..self.at)
-    }
-
-    fn object(&mut self, depth: u32) -> Option<()> {
-        if DEEPEST <= depth {
-            return None;
-        }
-        self.at += 1;
-        self.space();
-        if self.peek()? == b'}' {
-            self.at += 1;
-            return Some(());
-        }
-        loop {
-            self.space();
-            self.string()?;
-            self.space();
-            self.take(b':')?;
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek()? {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                _ => return None,
-            }
-        }
-    }
-
-    fn array(&mut self, depth: u32) -> Option<()> {
-        if DEEPEST <= depth {
-            return None;
-        }
-        self.at += 1;
-        self.space();
-        if self.peek()? == b']' {
-            self.at += 1;
-            return Some(());
-        }
-        loop {
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek()? {
-                b',' => self.at += 1,
-                b']' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                _ => return None,
-            }
-        }
-    }
-
-    /// Passes over a string; whether it has escapes.
-    fn string(&mut self) -> Option<bool> {
-        self.take(b'"')?;
-        let mut escapes = false;
-        loop {
-            self.at += quote_or_backslash(self.bytes.get(self.at..)?)?;
-            if self.bytes[self.at] == b'"' {
-                self.at += 1;
-                return Some(escapes);
-            }
-            escapes = true;
-            self.at += match self.bytes.get(self.at + 1)? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
-                b'u' if self.bytes.get(self.at + 2..self.at + 6)?.iter().all(u8::is_ascii_hexdigit) => 6,
-                _ => return None,
-            };
-        }
-    }
-
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.bytes[self.at..].starts_with(word).then(|| self.at += word.len())
-    }
-
-    fn number(&mut self) -> Option<()> {
-        if self.peek()? == b'-' {
-            self.at += 1;
-        }
-        if self.peek()? == b'0' {
-            self.at += 1;
+                Some(())
+            })?;
         } else {
-            self.digits()?;
+            cursor.value()?;
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
+        self.request = Some(start..cursor.at());
         Some(())
-    }
-
-    fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        (start < self.at).then_some(())
-    }
-}
-
-/// Whether a byte is below the space: the least of each place in sixteen is kept, and looked at once.
-fn has_control(bytes: &[u8]) -> bool {
-    let (lanes, rest) = bytes.as_chunks::<16>();
-    let least = lanes.iter().fold(u8x16::splat(u8::MAX), |least, lane| least.min(u8x16::new(*lane)));
-    least.as_array().iter().chain(rest).any(|&byte| byte < b' ')
-}
-
-/// Where the first of the two stands. Most strings are names and numbers and end at once, for which a
-/// search that is made for long ones takes too long to begin.
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    let Some((first, rest)) = bytes.split_first_chunk::<16>() else { return memchr2(b'"', b'\\', bytes) };
-    let first = u8x16::new(*first);
-    let found = (first.simd_eq(u8x16::splat(b'"')) | first.simd_eq(u8x16::splat(b'\\'))).to_bitmask();
-    match found {
-        0 => memchr2(b'"', b'\\', rest).map(|at| 16 + at),
-        _ => Some(found.trailing_zeros() as usize),
     }
 }
 
@@ -288,7 +83,7 @@ mod tests {
 
     /// What a glance says is what the parser says; it may say nothing.
     fn agrees(line: &str) -> bool {
-        let Some(glance) = Glance::at(line) else { return false };
+        let Some(glance) = Glance::at(line, &mut Stops::default()) else { return false };
         let parsed = Prediction::parse(line).expect("a glance takes JSON alone");
         let present = |range: &Option<Range<usize>>| {
             range.clone().map(|range| &line[range]).filter(|text| *text != "null").map(str::to_owned)
@@ -359,23 +154,10 @@ mod tests {
             "{\"a\":{\"b\"}}",
             "{\"request\":{\"a\":1,}}",
         ] {
-            assert_eq!(Glance::at(line), None, "{line}");
+            assert_eq!(Glance::at(line, &mut Stops::default()), None, "{line}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
-        assert_eq!(Glance::at(&deep), None);
-    }
-
-    #[test]
-    fn a_control_character_is_found_wherever_it_stands() {
-        for length in 0..70 {
-            let mut bytes = vec![b' '; length];
-            assert!(!has_control(&bytes));
-            for at in 0..length {
-                bytes[at] = 0x1F;
-                assert!(has_control(&bytes), "{at} of {length}");
-                bytes[at] = 0xFF;
-            }
-        }
+        assert_eq!(Glance::at(&deep, &mut Stops::default()), None);
     }
 
     fn json() -> impl Strategy<Value = String> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::cursor::Stops;
 use super::glance::Glance;
 use super::prediction::Prediction;
 use super::problem::{Problem, ProblemKind};
@@ -266,12 +267,12 @@ impl<'a> Line<'a> {
     }
 
     /// The line's text with where its members lie, if there is nothing unusual about it.
-    pub(crate) fn glance(&self) -> Option<(&'a str, Glance)> {
+    pub(crate) fn glance(&self, stops: &mut Stops) -> Option<(&'a str, Glance)> {
         if self.end == LineEnd::Limit {
             return None;
         }
         let text = simdutf8::basic::from_utf8(self.bytes).ok()?;
-        Some((text, Glance::at(text)?))
+        Some((text, Glance::at(text, stops)?))
     }
 
     fn text(&self) -> Result<&'a str, Problem> {

@@ -1,9 +1,12 @@
 //! Prediction lines: framing, a view of a line, and what it means.
 
+mod answer;
+mod cursor;
 mod explain;
 mod format;
 mod glance;
 mod lines;
+mod place;
 mod prediction;
 mod problem;
 mod reading;
@@ -12,6 +15,7 @@ mod schema;
 mod status;
 mod usage;
 
+pub(crate) use cursor::Stops;
 pub use explain::Explanation;
 pub(crate) use explain::key_text;
 pub use format::AnswerFormat;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::format::{AnswerFormat, FormatKind};
 use super::prediction::Prediction;
-use super::response::{Candidate, Part, Response};
+use super::response::{Candidate, Parts, Response};
 use super::schema::quote;
 use super::status::Status;
 use super::usage::Usage;
@@ -274,7 +274,7 @@ struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn of(parts: Vec<Part<'a>>) -> Self {
+    fn of(parts: Parts<'a>) -> Self {
         let mut content = Self::default();
         for part in parts {
             if part.thought {

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::answer::AnswerPlaces;
+use super::cursor::Stops;
 use super::usage::Usage;
 use crate::json::{self, Kind, Members, Text};
 
@@ -26,7 +28,39 @@ pub(super) struct Response<'a> {
 pub(super) struct Candidate<'a> {
     pub(super) finish_reason: Option<Cow<'a, str>>,
     pub(super) finish_message: Option<Cow<'a, str>>,
-    pub(super) parts: Vec<Part<'a>>,
+    pub(super) parts: Parts<'a>,
+}
+
+/// A candidate's parts. Nearly always there is one, which takes no memory of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts<'a> {
+    first: Option<Part<'a>>,
+    others: Vec<Part<'a>>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn push(&mut self, part: Part<'a>) {
+        match self.first {
+            None => self.first = Some(part),
+            Some(_) => self.others.push(part),
+        }
+    }
+}
+
+impl<'a> FromIterator<Part<'a>> for Parts<'a> {
+    fn from_iter<T: IntoIterator<Item = Part<'a>>>(parts: T) -> Self {
+        let mut parts = parts.into_iter();
+        Self { first: parts.next(), others: parts.collect() }
+    }
+}
+
+impl<'a> IntoIterator for Parts<'a> {
+    type Item = Part<'a>;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Part<'a>>, std::vec::IntoIter<Part<'a>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.others)
+    }
 }
 
 /// One part of a candidate's content.
@@ -46,6 +80,15 @@ impl<'a> Response<'a> {
 
     /// Fails for what is not JSON, and nothing else.
     pub(super) fn parse(response: &'a str) -> serde_json::Result<Self> {
+        let places = AnswerPlaces::find(response, &mut Stops::default());
+        match places.and_then(|places| places.read(response)) {
+            Some(response) => Ok(response),
+            None => Self::parse_unusual(response),
+        }
+    }
+
+    /// The same for any response, and the judge of the quick way.
+    pub(super) fn parse_unusual(response: &'a str) -> serde_json::Result<Self> {
         match serde_json::from_str::<WireResponse<'a>>(response) {
             Ok(wire) => Ok(wire.into_response()),
             // A type that is not the documented one somewhere: whatever can be read is.
@@ -115,7 +158,7 @@ impl<'a> WireCandidate<'a> {
         Candidate {
             finish_reason: self.finish_reason.map(|reason| reason.name(finish_reason_name)),
             finish_message: self.finish_message.map(|text| text.0),
-            parts: self.content.and_then(|content| content.parts).unwrap_or_default(),
+            parts: self.content.and_then(|content| content.parts).into_iter().flatten().collect(),
         }
     }
 }
@@ -149,24 +192,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// Keeps a member that is content; what stands beside the content says nothing here.
+    /// Keeps a member that is content.
     fn take(&mut self, name: Cow<'a, str>, value: &'a RawValue) {
-        let beside = matches!(
-            name.as_ref(),
-            "thoughtSignature"
-                | "thought_signature"
-                | "videoMetadata"
-                | "video_metadata"
-                | "mediaResolution"
-                | "media_resolution"
-                | "mediaProcessing"
-                | "partMetadata"
-                | "speechMetadata"
-                | "speech_metadata"
-        );
-        if !beside && !json::is_null(value) {
+        if Self::is_content(name.as_bytes()) && !json::is_null(value) {
             self.data = Some((name, value));
         }
+    }
+
+    /// Whether a member but `text` and `thought` is content; what stands beside the content says nothing
+    /// here.
+    pub(super) fn is_content(name: &[u8]) -> bool {
+        !matches!(
+            name,
+            b"thoughtSignature"
+                | b"thought_signature"
+                | b"videoMetadata"
+                | b"video_metadata"
+                | b"mediaResolution"
+                | b"media_resolution"
+                | b"mediaProcessing"
+                | b"partMetadata"
+                | b"speechMetadata"
+                | b"speech_metadata"
+        )
     }
 }
 
@@ -322,8 +370,9 @@ mod tests {
         let candidate = response.candidate.as_ref().map(|candidate| {
             let parts: Vec<_> = candidate
                 .parts
-                .iter()
-                .map(|part| (part.text.as_deref(), part.thought, part.data.as_ref().map(|data| data.0.as_ref())))
+                .clone()
+                .into_iter()
+                .map(|part| (part.text, part.thought, part.data.map(|data| data.0)))
                 .collect();
             format!("{:?} {parts:?}", candidate.finish_reason.as_deref())
         });
@@ -356,6 +405,6 @@ mod tests {
             )))
         );
         assert!(Response::read(raw("[]")).candidate.is_none());
-        assert!(Response::read(raw(r#"{"candidates":"x"}"#)).candidate.unwrap().parts.is_empty());
+        assert!(Response::read(raw(r#"{"candidates":"x"}"#)).candidate.unwrap().parts.into_iter().next().is_none());
     }
 }

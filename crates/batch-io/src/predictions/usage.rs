@@ -42,9 +42,6 @@ pub struct Usage {
     pub media_tokens: Option<u64>,
 }
 
-/// Whether tokens of this kind are counted.
-type IsWanted = fn(&str) -> bool;
-
 /// Sums of [`Usage`] over many responses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -95,46 +92,71 @@ impl Usage {
         })
     }
 
-    /// The count that a list by kind of token has a part of, and which kinds are that part.
-    fn detail(&mut self, name: &str) -> Option<(&mut Option<u64>, IsWanted)> {
-        let is_audio: IsWanted = |kind| kind == "AUDIO";
+    /// How many members are counts.
+    pub(super) const COUNTS: usize = 6;
+    /// How many members are lists by kind of token.
+    pub(super) const DETAILS: usize = 3;
+
+    /// Which of the counts a member is.
+    pub(super) fn count_number(name: &[u8]) -> Option<usize> {
         match name {
-            "promptTokensDetails" | "prompt_tokens_details" => Some((&mut self.audio_tokens, is_audio)),
-            "cacheTokensDetails" | "cache_tokens_details" => Some((&mut self.cached_audio_tokens, is_audio)),
-            "candidatesTokensDetails" | "candidates_tokens_details" => {
-                Some((&mut self.media_tokens, |kind| !matches!(kind, "TEXT" | "MODALITY_UNSPECIFIED" | "")))
-            }
+            b"promptTokenCount" | b"prompt_token_count" => Some(0),
+            b"candidatesTokenCount" | b"candidates_token_count" => Some(1),
+            b"thoughtsTokenCount" | b"thoughts_token_count" => Some(2),
+            b"totalTokenCount" | b"total_token_count" => Some(3),
+            b"cachedContentTokenCount" | b"cached_content_token_count" => Some(4),
+            b"toolUsePromptTokenCount" | b"tool_use_prompt_token_count" => Some(5),
             _ => None,
         }
     }
 
-    fn add_detail(&mut self, name: &str, list: &RawValue) {
-        let Some((field, is_wanted)) = self.detail(name) else { return };
+    /// Which of the lists by kind of token a member is.
+    pub(super) fn detail_number(name: &[u8]) -> Option<usize> {
+        match name {
+            b"promptTokensDetails" | b"prompt_tokens_details" => Some(0),
+            b"cacheTokensDetails" | b"cache_tokens_details" => Some(1),
+            b"candidatesTokensDetails" | b"candidates_tokens_details" => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Sets one of the [`COUNTS`](Self::COUNTS).
+    pub(super) fn set_count(&mut self, number: usize, count: Option<u64>) {
+        let field = match number {
+            0 => &mut self.prompt_tokens,
+            1 => &mut self.candidates_tokens,
+            2 => &mut self.thoughts_tokens,
+            3 => &mut self.total_tokens,
+            4 => &mut self.cached_tokens,
+            _ => &mut self.tool_use_tokens,
+        };
+        *field = count;
+    }
+
+    /// Adds what one of the [`DETAILS`](Self::DETAILS) tells, which is JSON.
+    pub(super) fn add_detail(&mut self, number: usize, list: &str) {
         // Nearly always it is all text: one look is enough. AUDIO, VIDEO and DOCUMENT have a D, IMAGE
         // an I; TEXT and the names of the members have neither.
-        if memchr2(b'D', b'I', list.get().as_bytes()).is_none() {
+        if memchr2(b'D', b'I', list.as_bytes()).is_none() {
             return;
         }
-        let elements: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+        let is_wanted = |kind: &str| match number {
+            0 | 1 => kind == "AUDIO",
+            _ => !matches!(kind, "TEXT" | "MODALITY_UNSPECIFIED" | ""),
+        };
+        let elements: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();
         for element in elements {
             let members = Members::of(element);
             let kind = members.get(&["modality"]).and_then(json::string).unwrap_or_default();
             let count = members.get(&["tokenCount", "token_count"]).and_then(json::number).and_then(whole);
             if let Some(count) = count.filter(|_| is_wanted(&kind)) {
+                let field = match number {
+                    0 => &mut self.audio_tokens,
+                    1 => &mut self.cached_audio_tokens,
+                    _ => &mut self.media_tokens,
+                };
                 *field = Some(field.unwrap_or(0).saturating_add(count));
             }
-        }
-    }
-
-    fn field(&mut self, name: &str) -> Option<&mut Option<u64>> {
-        match name {
-            "promptTokenCount" | "prompt_token_count" => Some(&mut self.prompt_tokens),
-            "candidatesTokenCount" | "candidates_token_count" => Some(&mut self.candidates_tokens),
-            "thoughtsTokenCount" | "thoughts_token_count" => Some(&mut self.thoughts_tokens),
-            "totalTokenCount" | "total_token_count" => Some(&mut self.total_tokens),
-            "cachedContentTokenCount" | "cached_content_token_count" => Some(&mut self.cached_tokens),
-            "toolUsePromptTokenCount" | "tool_use_prompt_token_count" => Some(&mut self.tool_use_tokens),
-            _ => None,
         }
     }
 
@@ -142,9 +164,11 @@ impl Usage {
     pub(super) fn forgiving(value: &RawValue) -> Self {
         let mut usage = Self::default();
         for (name, value) in Members::of(value).iter() {
-            match usage.field(name) {
-                Some(field) => *field = json::number(value).and_then(whole),
-                None => usage.add_detail(name, value),
+            let name = name.as_bytes();
+            if let Some(number) = Self::count_number(name) {
+                usage.set_count(number, json::number(value).and_then(whole));
+            } else if let Some(number) = Self::detail_number(name) {
+                usage.add_detail(number, value.get());
             }
         }
         usage
@@ -165,13 +189,13 @@ impl<'de> Deserialize<'de> for Usage {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Usage, A::Error> {
                 let mut usage = Usage::default();
                 while let Some(name) = map.next_key::<json::Text<'de>>()? {
-                    if usage.detail(&name.0).is_some() {
-                        usage.add_detail(&name.0, map.next_value::<&'de RawValue>()?);
-                        continue;
-                    }
-                    match usage.field(&name.0) {
-                        Some(field) => *field = map.next_value::<Count>()?.0,
-                        None => _ = map.next_value::<IgnoredAny>()?,
+                    let name = name.0.as_bytes();
+                    if let Some(number) = Usage::count_number(name) {
+                        usage.set_count(number, map.next_value::<Count>()?.0);
+                    } else if let Some(number) = Usage::detail_number(name) {
+                        usage.add_detail(number, map.next_value::<&'de RawValue>()?.get());
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
                     }
                 }
                 Ok(usage)

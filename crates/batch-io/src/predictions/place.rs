@@ -1,0 +1,26 @@
+//! Where a value lies in a text.
+
+use std::ops::Range;
+
+/// Where a value lies in a text of less than 4 GB; of no length where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Place {
+    /// `None` for a place beyond 4 GB.
+    pub(crate) fn new(range: &Range<usize>) -> Option<Self> {
+        Some(Self { start: u32::try_from(range.start).ok()?, end: u32::try_from(range.end).ok()? })
+    }
+
+    pub(crate) fn is_there(self) -> bool {
+        self.start < self.end
+    }
+
+    /// The value in its text, if there is one.
+    pub(crate) fn of(self, text: &str) -> Option<&str> {
+        if self.is_there() { text.get(self.start as usize..self.end as usize) } else { None }
+    }
+}
