@@ -293,25 +293,26 @@ pub(crate) struct JoinArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
-    /// The results: a table with the expected column and the answers.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input: PathBuf,
+    /// A spec whose [evaluate] says what is compared; flags stand over it.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
 
-    /// The table's format: csv, tsv or jsonl.
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) input_format: Option<String>,
+    /// Prediction files, in any order: they are joined to the records of the input, and their answers compared.
+    /// Without them the input is a table of results.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub(crate) predictions: Vec<PathBuf>,
 
     /// The column of expected values.
     #[arg(long, value_name = "COLUMN")]
-    pub(crate) expected: String,
+    pub(crate) expected: Option<String>,
 
-    /// The column of answers.
-    #[arg(long, value_name = "COLUMN", default_value = "answer")]
-    pub(crate) answer: String,
+    /// The column of answers, or with --predictions a field of JSON answers; `answer` is the whole of it.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) answer: Option<String>,
 
-    /// The column of outcomes: a record counts as answered only where it says `answered`.
-    #[arg(long, value_name = "COLUMN", default_value = "outcome")]
-    pub(crate) outcome: String,
+    /// The column of outcomes in a table of results: a record counts as answered only where it says `answered`.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "predictions")]
+    pub(crate) outcome: Option<String>,
 
     /// A label there is; may be repeated. Without it, the labels are those of the expected column.
     #[arg(long = "known-label", value_name = "LABEL")]
@@ -336,6 +337,9 @@ pub(crate) struct EvalArgs {
     /// How the report is written.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
 }
 
 /// How findings are written.

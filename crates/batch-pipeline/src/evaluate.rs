@@ -7,6 +7,18 @@ use batch_io::{JoinedRow, Outcome};
 
 use crate::{Error, EvaluateSpec, Kind, Result, Spec, finish::Placed};
 
+/// How the answers to a spec's requests are compared: its rules of normalizing, and the labels that it names or,
+/// where it names none, the choices that its response schema leaves the model.
+#[must_use]
+pub fn evaluation_options(evaluate: &EvaluateSpec, spec: &Spec) -> Options {
+    let normalize = Normalize { trim: evaluate.trim, case_fold: evaluate.ignore_case, ..Normalize::default() };
+    let labels = match evaluate.labels.is_empty() {
+        false => Some(evaluate.labels.clone()),
+        true => choices(spec, evaluate),
+    };
+    Options { normalize, labels, ..Options::default() }
+}
+
 /// The comparison of a run's answers with its expected column.
 pub(crate) struct Comparison {
     expected: String,
@@ -22,12 +34,7 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     pub(crate) fn new(evaluate: &EvaluateSpec, spec: &Spec, mismatches: &Path) -> Result<Self> {
-        let normalize = Normalize { trim: evaluate.trim, case_fold: evaluate.ignore_case, ..Normalize::default() };
-        let labels = match evaluate.labels.is_empty() {
-            false => Some(evaluate.labels.clone()),
-            true => choices(spec, evaluate),
-        };
-        let evaluator = Evaluator::new(Options { normalize, labels, ..Options::default() })
+        let evaluator = Evaluator::new(evaluation_options(evaluate, spec))
             .map_err(|error| Error::new(Kind::Spec, "[evaluate]").with_source(error))?;
         Ok(Self {
             expected: evaluate.expected.clone(),

@@ -97,6 +97,7 @@ pub use cost::{CostBound, CostEstimate, Expected, MaxCost, Spending, price_of, u
 pub use cut::CutShard;
 pub use detach::{Collected, collect, find_input, submit, wait};
 pub use error::{Error, Kind, Place, Result};
+pub use evaluate::evaluation_options;
 pub use event::{Event, Events};
 pub use join::{answer_format, join_of};
 pub use list::{RunEntry, RunSummary, list_runs};

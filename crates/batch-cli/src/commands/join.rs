@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use batch_io::{JoinSummary, PredictionFile};
+use batch_io::{Join, JoinSummary, PredictionFile};
 use batch_pipeline::{Accounting, Spec, join_of};
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    args::{Format, JoinArgs},
+    args::{Format, JoinArgs, SettingArgs},
     exit::Exit,
     failure::{Failure, Result},
     render,
@@ -25,14 +25,15 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     let table = table_path(&spec, args.spec.as_deref())?;
     let inputs = args.predictions.iter().chain(&args.requests).chain(&args.spec).chain([&table]);
     Output::is_none_of(&args.output, inputs.map(PathBuf::as_path))?;
-    let mut join = join_of(&spec, &table, predictions(args)?)?;
+    if args.output == Path::new("-") && args.format == Format::Json {
+        let failure = Failure::new("the results and the summary cannot both go to standard output");
+        return Err(failure.with_hint("write the results to a file with --output"));
+    }
+    let mut join = join_of(&spec, &table, predictions(&args.predictions)?)?;
     if let Some(requests) = &args.requests {
         join = join.requests(requests);
     }
-    // A label that is named by a flag is meant, whatever its template looks at.
-    if let Some((name, template)) = args.settings.label.first().and_then(|label| label.split_once('=')) {
-        join = join.label(name, template);
-    }
+    join = with_label(join, &args.settings);
     let mut output = Output::create(&args.output)?;
     let joined = join.run(&mut output, &mut |_| {});
     let summary = joined.map_err(|error| output::failed(error, &args.output))?;
@@ -43,6 +44,14 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     let max_failed = args.max_failed.or(of_spec).unwrap_or(0);
     let is_damaged = 0 < summary.problems.count;
     Ok(if max_failed < unanswered || is_damaged { Exit::No } else { Exit::Done })
+}
+
+/// A label that is named by a flag is meant, whatever its template looks at.
+pub(crate) fn with_label<'a>(join: Join<'a>, settings: &SettingArgs) -> Join<'a> {
+    match settings.label.first().and_then(|label| label.split_once('=')) {
+        Some((name, template)) => join.label(name, template),
+        None => join,
+    }
 }
 
 /// The summary: talk for people, data for programs.
@@ -65,21 +74,16 @@ fn tell(args: &JoinArgs, summary: &JoinSummary, terminal: &Terminal) -> Result<(
     Ok(())
 }
 
-fn predictions(args: &JoinArgs) -> Result<Vec<PredictionFile>> {
-    let is_data = args.output == Path::new("-") && args.format == Format::Json;
-    if is_data {
-        let failure = Failure::new("the results and the summary cannot both go to standard output");
-        return Err(failure.with_hint("write the results to a file with --output"));
-    }
-    let missing = args.predictions.iter().find(|path| !path.exists());
+pub(crate) fn predictions(paths: &[PathBuf]) -> Result<Vec<PredictionFile>> {
+    let missing = paths.iter().find(|path| !path.exists());
     if let Some(missing) = missing {
         return Err(Failure::new(format!("there is no predictions file {}", missing.display())));
     }
-    Ok(args.predictions.iter().map(|path| PredictionFile::from(path.clone())).collect())
+    Ok(paths.iter().map(|path| PredictionFile::from(path.clone())).collect())
 }
 
 /// The table's file: the join reads it once, and again where keys are lost.
-fn table_path(spec: &Spec, spec_file: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn table_path(spec: &Spec, spec_file: Option<&Path>) -> Result<PathBuf> {
     check_here(spec)?;
     if spec.input.path == Path::new("-") {
         let failure = Failure::new("a join may read the table more than once, and standard input can be read once");

@@ -1,5 +1,6 @@
 //! The end of a run for who asked for it: the report, and whether it is good enough.
 
+use batch_eval::{Metrics, Verdict};
 use batch_pipeline::{Report, Spec};
 
 use super::eval;
@@ -47,6 +48,15 @@ impl Thresholds {
         Ok(self.metrics().validate()?)
     }
 
+    /// How many records may have no answer.
+    pub(crate) fn max_failed(&self) -> u64 {
+        self.max_failed
+    }
+
+    pub(crate) fn check(&self, metrics: &Metrics) -> Result<Verdict> {
+        Ok(self.metrics().check(metrics)?)
+    }
+
     pub(crate) fn judge(&self, report: &Report, terminal: &Terminal) -> Result<Exit> {
         let unanswered = report.accounting.unanswered();
         let mut passed = unanswered <= self.max_failed && !report.has_unreadable_lines();
@@ -59,7 +69,7 @@ impl Thresholds {
         }
         match &report.evaluation {
             Some(metrics) => {
-                let verdict = self.metrics().check(metrics)?;
+                let verdict = self.check(metrics)?;
                 eval::tell(&verdict, terminal);
                 passed &= verdict.passed();
             }

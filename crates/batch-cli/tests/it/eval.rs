@@ -75,3 +75,68 @@ fn mismatches_do_not_overwrite_the_results() {
         .expect(2);
     assert_eq!(context.read("results.csv"), RESULTS);
 }
+
+fn prediction(record: usize, answer: &str) -> String {
+    format!(
+        r#"{{"key":"r{record}","status":"","response":{{"candidates":[{{"content":{{"parts":[{{"text":{}}}]}},"finishReason":"STOP"}}]}}}}"#,
+        serde_json::Value::from(answer)
+    )
+}
+
+/// Records in which a right answer, a wrong one, a failure and a missing one are told apart.
+fn predictions(context: &Context, answer: impl Fn(&str) -> String) {
+    context.write("in.csv", "text,category\na,sport\nb,sport\nc,tech\nd,tech\ne,tech\n");
+    let failed = r#"{"key":"r3","status":"Bad Request: {\"error\": {\"code\": 400, \"message\": \"no\"}}"}"#;
+    let lines = [
+        prediction(2, &answer("tech")),
+        prediction(1, &answer("tech")),
+        failed.into(),
+        prediction(0, &answer("sport")),
+    ];
+    context.write("predictions.jsonl", lines.join("\n") + "\n");
+}
+
+#[test]
+fn predictions_are_judged_without_results_between() {
+    let context = Context::new();
+    predictions(&context, str::to_owned);
+    let table = ["--input", "in.csv", "--predictions", "predictions.jsonl"];
+    let join = [&["join"], &table[..], &["--output", "results.csv", "--max-failed", "2"]].concat();
+    context.run(&join).expect(0);
+    let rules = ["--expected", "category", "--max-failed", "2", "--format", "json"];
+    let results = ["--input", "results.csv", "--mismatches", "of-results.csv"];
+    let of_results = context.run(&[&["eval"], &results[..], &rules].concat()).expect(0);
+    let mismatches = ["--mismatches", "of-predictions.csv"];
+    let direct = context.run(&[&["eval"], &table[..], &mismatches, &rules].concat()).expect(0);
+    assert_eq!(direct.stdout, of_results.stdout);
+    assert_snapshot!("eval_mismatches", context.read("of-predictions.csv"));
+    assert!(context.read("of-results.csv").lines().skip(1).all(|line| line.ends_with(",,,,")));
+    context.run(&[&["eval"], &table[..], &["--expected", "category"]].concat()).expect(1);
+}
+
+#[test]
+fn a_spec_says_what_is_compared() {
+    let context = Context::new();
+    predictions(&context, |answer| format!(r#"{{"topic":"{}"}}"#, answer.to_uppercase()));
+    let spec = "version = 1\ninput.path = \"in.csv\"\nevaluate = { expected = \"category\", answer = \"topic\", \
+                ignore_case = true, max_failed = 2, labels = [\"tech\", \"sport\"] }\n\
+                request.generationConfig.responseMimeType = \"application/json\"\n";
+    context.write("batch.toml", spec);
+    let args = ["--spec", "batch.toml", "--predictions", "predictions.jsonl"];
+    let direct = context.run(&[&["eval"], &args[..]].concat()).expect(0);
+    context.run(&[&["join"], &args[..], &["--output", "results.csv"]].concat()).expect(0);
+    let of_results = context.run(&["eval", "--spec", "batch.toml", "--input", "results.csv"]).expect(0);
+    assert_eq!(direct.stdout, of_results.stdout);
+    settings().bind(|| assert_snapshot!("eval_spec", direct.show()));
+}
+
+#[test]
+fn what_is_not_named_is_asked_for() {
+    let context = Context::new();
+    predictions(&context, str::to_owned);
+    let table = ["eval", "--input", "in.csv", "--predictions", "predictions.jsonl"];
+    assert_snapshot!("eval_without_expected", context.run(&table).expect(2).stderr);
+    assert_snapshot!("eval_without_input", context.run(&["eval", "--expected", "category"]).expect(2).stderr);
+    let ran = context.run(&[&table[..], &["--expected", "topic"]].concat()).expect(2);
+    assert_snapshot!("eval_without_column", ran.stderr);
+}
