@@ -41,6 +41,7 @@ mod files;
 mod google;
 mod input;
 mod output;
+mod source;
 mod upload;
 
 pub use client::GcsClient;

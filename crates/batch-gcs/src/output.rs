@@ -1,16 +1,15 @@
 //! Predictions out of a bucket.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt};
 
 use async_trait::async_trait;
-use batch_backend::{Chunk, Error, Kind, OutputStore, PredictionSource, Result};
+use batch_backend::{Error, Kind, OutputStore, PredictionSource, Result};
 use batch_model::{BatchPredictionJob, GcsUri, InputConfig, OutputConfig, OutputInfo};
-use bytes::Bytes;
 
 use crate::{
     GcsClient,
-    download::Download,
     files::{Folder, OutputFile, job_folder, select},
+    source::GcsSource,
 };
 
 /// Prediction files below `gs://BUCKET/PREFIX`, a folder for each name.
@@ -127,12 +126,7 @@ impl OutputStore for GcsOutput {
             },
         };
         tracing::debug!(%folder, files = files.len(), "reading predictions");
-        Ok(Box::new(GcsSource {
-            gcs: self.gcs.clone(),
-            bucket: folder.bucket().to_owned(),
-            files: files.into_iter(),
-            current: None,
-        }))
+        Ok(Box::new(GcsSource::new(self.gcs.clone(), folder.bucket(), files)))
     }
 
     /// The job's `predictions.jsonl`. A folder with shards instead makes a job that fails at import,
@@ -159,34 +153,5 @@ impl OutputStore for GcsOutput {
             self.gcs.api().delete(&GcsUri::new(folder.bucket(), object.name), None).await?;
         }
         Ok(())
-    }
-}
-
-/// The prediction files of one job, one after the other.
-struct GcsSource {
-    gcs: GcsClient,
-    bucket: String,
-    files: std::vec::IntoIter<OutputFile>,
-    current: Option<(Arc<str>, Download)>,
-}
-
-#[async_trait]
-impl PredictionSource for GcsSource {
-    async fn next(&mut self) -> Result<Option<Chunk>> {
-        loop {
-            if let Some((file, download)) = &mut self.current {
-                let offset = download.offset();
-                if let Some(bytes) = download.next().await? {
-                    return Ok(Some(Chunk { file: Arc::clone(file), offset, bytes }));
-                }
-                self.current = None;
-            }
-            let Some(OutputFile { file, object }) = self.files.next() else { return Ok(None) };
-            if object.size == 0 {
-                return Ok(Some(Chunk { file, offset: 0, bytes: Bytes::new() }));
-            }
-            let uri = GcsUri::new(&self.bucket, &object.name);
-            self.current = Some((file, Download::new(self.gcs.clone(), uri, object)));
-        }
     }
 }

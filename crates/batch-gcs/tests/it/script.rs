@@ -56,7 +56,7 @@ async fn serve(mut socket: TcpStream, answers: Arc<Mutex<VecDeque<(String, Strin
 }
 
 /// The head of the next request, once its body was read.
-async fn request(socket: &mut TcpStream) -> Option<String> {
+pub(crate) async fn request(socket: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
