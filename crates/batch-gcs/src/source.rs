@@ -45,9 +45,9 @@ impl PredictionSource for GcsSource {
                 return Ok(Some(Chunk { file: Arc::clone(&first.file), offset, bytes }));
             }
             // That no more comes may be the end or a failure.
-            let ended = (&mut first.task).await.unwrap_or_else(|error| {
-                Err(Error::new(Kind::Other, "read", first.uri.to_string()).with_source(error))
-            });
+            let ended = (&mut first.task)
+                .await
+                .unwrap_or_else(|error| Err(Error::new(Kind::Other, "read", first.uri.to_string()).with_source(error)));
             self.reading.pop_front();
             ended?;
         }
