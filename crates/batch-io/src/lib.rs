@@ -46,6 +46,7 @@
 mod block;
 mod canonical;
 mod error;
+mod escape;
 mod join;
 mod json;
 mod key;

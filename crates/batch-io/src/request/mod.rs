@@ -1,6 +1,5 @@
 //! Records to request lines.
 
-mod escape;
 mod label;
 mod outline;
 mod spec;

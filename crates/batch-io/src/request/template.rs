@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::escape::push_escaped;
 use super::label;
 use super::spec::{FilePart, MimeType, RequestSpec};
 use crate::error::{Error, ErrorKind, Position, Result};
+use crate::escape::push_escaped;
 use crate::suggest;
 use crate::table::{Columns, Record};
 use crate::template::{Jinja, Piece, Row, Template};
@@ -93,7 +93,7 @@ impl RequestTemplate {
         for part in &self.parts {
             match part {
                 Part::Constant(bytes) => out.extend_from_slice(bytes),
-                Part::Column(position) => push_escaped(row.record.get(*position), out),
+                Part::Column(position) => row.record.push_escaped(*position, out),
                 Part::Index => out.extend_from_slice(itoa::Buffer::new().format(row.record.index()).as_bytes()),
                 Part::Key => push_escaped(row.key, out),
                 Part::Jinja(jinja) => jinja.render(row, |text| push_escaped(text, out))?,

@@ -28,6 +28,12 @@ impl<R: Read> Buffer<R> {
         &self.bytes[self.start..self.end]
     }
 
+    /// All bytes that are held, and where among them [`data`](Self::data) begins. They stay where they
+    /// are until the next [`fill`](Self::fill).
+    pub(super) fn bytes(&self) -> (&[u8], usize) {
+        (&self.bytes[..self.end], self.start)
+    }
+
     /// Offset in the file of the first byte of [`data`](Self::data).
     pub(super) fn offset(&self) -> u64 {
         self.offset

@@ -5,14 +5,25 @@
 //! and text behind a closing quote is glued to it. In tests that crate is the oracle for
 //! everything that is well formed.
 
-use std::ops::Range;
-
-use memchr::{memchr, memchr3};
+use super::marks::Marks;
+use super::record::{Field, Text};
 
 /// Splits one record off the front of bytes that may end anywhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Splitter {
     delimiter: u8,
+}
+
+/// Bytes of which the first were looked at before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input<'a> {
+    pub(super) bytes: &'a [u8],
+    /// What stands where in all of the bytes.
+    pub(super) marks: &'a Marks,
+    /// Where the record begins.
+    pub(super) start: usize,
+    /// No byte comes after these.
+    pub(super) last: bool,
 }
 
 /// What stands at the front of the bytes.
@@ -28,7 +39,7 @@ pub(super) enum Split {
     End,
 }
 
-/// What breaks RFC 4180, and at which byte.
+/// What breaks RFC 4180, and at which byte of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The quote that opens a field and is never closed.
@@ -39,32 +50,38 @@ pub(super) enum Fault {
     LoneReturn(usize),
 }
 
-/// The fields of one record, unquoted.
+/// The fields of one record, where they stand: nothing is copied before it is known to be UTF-8.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    /// The pieces of the record that are the fields' text, one behind the other: what
-    /// separates and quotes is left out. Not the text itself, so that it is copied once,
-    /// when it is known to be UTF-8.
-    pub(super) pieces: Vec<Range<usize>>,
-    /// How much text the pieces have up to the end of each field.
-    pub(super) ends: Vec<usize>,
-    length: usize,
+    pub(super) fields: Vec<Field>,
+    /// Where the last one ends, its closing quote included.
+    pub(super) end: usize,
+    /// Whether quotes stand around the fields that need them and around no others.
+    pub(super) is_plain: bool,
+    /// How much text the fields with doubled quotes have without them.
+    undoubled: usize,
 }
 
 impl Fields {
     fn clear(&mut self) {
-        self.pieces.clear();
-        self.ends.clear();
-        self.length = 0;
+        self.fields.clear();
+        self.end = 0;
+        self.is_plain = true;
+        self.undoubled = 0;
     }
 
-    fn add(&mut self, piece: Range<usize>) {
-        self.length += piece.len();
-        self.pieces.push(piece);
+    /// A field whose text stands at `start..end`, and which with its quotes ends at `close`.
+    fn add(&mut self, start: usize, end: usize, close: usize) {
+        self.fields.push(Field { start, end, text: Text::AsWritten });
+        self.end = close;
     }
 
-    fn end_field(&mut self) {
-        self.ends.push(self.length);
+    /// The same where `pairs` of quotes stand for one.
+    fn add_doubled(&mut self, start: usize, end: usize, pairs: usize) {
+        let length = end - start - pairs;
+        self.fields.push(Field { start, end, text: Text::Doubled { start: self.undoubled, length } });
+        self.undoubled += length;
+        self.end = end + 1;
     }
 }
 
@@ -80,81 +97,99 @@ impl Splitter {
         Self { delimiter }
     }
 
-    /// `last`: no byte comes after `data`.
-    pub(super) fn split(self, data: &[u8], last: bool, fields: &mut Fields) -> Result<Split, Fault> {
+    pub(super) fn delimiter(self) -> u8 {
+        self.delimiter
+    }
+
+    /// Finds the fields of the record at the front; their places, and those of a fault, count from its
+    /// beginning.
+    pub(super) fn split(self, input: Input<'_>, fields: &mut Fields) -> Result<Split, Fault> {
         fields.clear();
-        match data {
-            [] if last => return Ok(Split::End),
+        match input.record() {
+            [] if input.last => return Ok(Split::End),
             [b'\n', ..] => return Ok(Split::Blank(1)),
             [b'\r', b'\n', ..] => return Ok(Split::Blank(2)),
-            [b'\r'] if last => return Ok(Split::Blank(1)),
+            [b'\r'] if input.last => return Ok(Split::Blank(1)),
             _ => {}
         }
         let mut at = 0;
         loop {
-            let next = if data.get(at) == Some(&b'"') {
-                self.quoted(data, last, at, fields)?
-            } else {
-                self.plain(data, last, at, fields)?
+            let next = match input.record().get(at) {
+                Some(b'"') => self.quoted(input, at, fields)?,
+                _ => self.plain(input, at, fields)?,
             };
             match next {
-                Next::Field(start) => {
-                    fields.end_field();
-                    at = start;
-                }
-                Next::EndOfRecord(length) => {
-                    fields.end_field();
-                    return Ok(Split::Record(length));
-                }
+                Next::Field(start) => at = start,
+                Next::EndOfRecord(length) => return Ok(Split::Record(length)),
                 Next::Partial => return Ok(Split::Partial),
             }
         }
     }
 
     /// A field without quotes around it; quotes inside it are text.
-    fn plain(self, data: &[u8], last: bool, start: usize, fields: &mut Fields) -> Result<Next, Fault> {
-        let rest = &data[start..];
-        match memchr3(self.delimiter, b'\n', b'\r', rest) {
-            Some(length) => {
-                fields.add(start..start + length);
-                match self.separator(data, last, start + length) {
-                    Some(next) => Ok(next),
-                    None => Err(Fault::LoneReturn(start + length)),
+    fn plain(self, input: Input<'_>, start: usize, fields: &mut Fields) -> Result<Next, Fault> {
+        let data = input.record();
+        let mut from = start;
+        loop {
+            let Some(end) = input.stop(from) else {
+                if !input.last {
+                    return Ok(Next::Partial);
                 }
+                fields.add(start, data.len(), data.len());
+                return Ok(Next::EndOfRecord(data.len()));
+            };
+            match data[end] {
+                byte if byte == self.delimiter || byte == b'\n' || byte == b'\r' => {
+                    fields.add(start, end, end);
+                    return self.separator(data, input.last, end).ok_or(Fault::LoneReturn(end));
+                }
+                byte => fields.is_plain &= byte != b'"',
             }
-            None if last => {
-                fields.add(start..data.len());
-                Ok(Next::EndOfRecord(data.len()))
-            }
-            None => Ok(Next::Partial),
+            from = end + 1;
         }
     }
 
     /// A field in quotes, of which the first is at `open`.
-    fn quoted(self, data: &[u8], last: bool, open: usize, fields: &mut Fields) -> Result<Next, Fault> {
-        let mut from = open + 1;
+    fn quoted(self, input: Input<'_>, open: usize, fields: &mut Fields) -> Result<Next, Fault> {
+        let data = input.record();
+        let mut quotes = input.marks.quotes(input.start + open + 1);
+        let mut pairs = 0;
         loop {
-            let Some(length) = memchr(b'"', &data[from..]) else {
-                return if last { Err(Fault::OpenQuote(open)) } else { Ok(Next::Partial) };
+            let Some(quote) = quotes.next() else {
+                return if input.last { Err(Fault::OpenQuote(open)) } else { Ok(Next::Partial) };
             };
-            let quote = from + length;
-            match data.get(quote + 1) {
-                // Doubled: one quote of the text.
-                Some(b'"') => {
-                    fields.add(from..quote + 1);
-                    from = quote + 2;
-                }
-                Some(_) => {
-                    fields.add(from..quote);
-                    return self.separator(data, last, quote + 1).ok_or(Fault::AfterQuote(quote + 1));
-                }
-                None if last => {
-                    fields.add(from..quote);
-                    return Ok(Next::EndOfRecord(data.len()));
-                }
-                None => return Ok(Next::Partial),
+            let quote = quote - input.start;
+            let behind = data.get(quote + 1);
+            // Doubled: one quote of the text.
+            if behind == Some(&b'"') {
+                pairs += 1;
+                quotes.next();
+                continue;
             }
+            if pairs == 0 {
+                fields.is_plain &= self.needs_quotes(input, open + 1, quote);
+                fields.add(open + 1, quote, quote + 1);
+            } else {
+                fields.add_doubled(open + 1, quote, pairs);
+            }
+            return match behind {
+                Some(_) => self.separator(data, input.last, quote + 1).ok_or(Fault::AfterQuote(quote + 1)),
+                None if input.last => Ok(Next::EndOfRecord(data.len())),
+                None => Ok(Next::Partial),
+            };
         }
+    }
+
+    /// Whether text without quotes needs quotes around it.
+    fn needs_quotes(self, input: Input<'_>, mut from: usize, end: usize) -> bool {
+        let data = input.record();
+        while let Some(stop) = input.stop(from).filter(|stop| *stop < end) {
+            if data[stop] == self.delimiter || matches!(data[stop], b'\n' | b'\r') {
+                return true;
+            }
+            from = stop + 1;
+        }
+        false
     }
 
     /// What the byte at `at`, which is there, says about the field before it; `None` when
@@ -175,21 +210,45 @@ impl Splitter {
     }
 }
 
+impl<'a> Input<'a> {
+    /// What begins with the record.
+    fn record(&self) -> &'a [u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn stop(&self, from: usize) -> Option<usize> {
+        Some(self.marks.stop(self.start + from)? - self.start)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn split(data: &str, last: bool) -> Result<(Split, Vec<String>), Fault> {
+        let (split, fields) = split_behind("", data, last)?;
+        let values = fields.fields.iter().map(|field| {
+            let text = &data[field.start..field.end];
+            match field.text {
+                Text::AsWritten => text.to_owned(),
+                Text::Doubled { length, .. } => {
+                    let text = text.replace("\"\"", "\"");
+                    assert_eq!(text.len(), length);
+                    text
+                }
+            }
+        });
+        Ok((split, values.collect()))
+    }
+
+    fn split_behind(before: &str, data: &str, last: bool) -> Result<(Split, Fields), Fault> {
         let mut fields = Fields::default();
-        let split = Splitter::new(b',').split(data.as_bytes(), last, &mut fields)?;
-        let text: String = fields.pieces.into_iter().map(|piece| &data[piece]).collect();
-        let mut start = 0;
-        let mut values = Vec::new();
-        for end in fields.ends {
-            values.push(text[start..end].to_owned());
-            start = end;
-        }
-        Ok((split, values))
+        let mut marks = Marks::default();
+        let bytes = [before, data].concat().into_bytes();
+        marks.look(&bytes, b',');
+        let input = Input { bytes: &bytes, marks: &marks, start: before.len(), last };
+        let split = Splitter::new(b',').split(input, &mut fields)?;
+        Ok((split, fields))
     }
 
     fn record(data: &str) -> Vec<String> {
@@ -233,5 +292,35 @@ mod tests {
         assert_eq!(split("a,\"b\" c\n", true), Err(Fault::AfterQuote(5)));
         assert_eq!(split("a,\"b\"\rc\n", true), Err(Fault::AfterQuote(5)));
         assert_eq!(split("a\rb\n", true), Err(Fault::LoneReturn(1)));
+    }
+
+    /// Wherever a record begins: what stands before it in the same block is none of it.
+    #[test]
+    fn what_stands_before_is_of_no_account() {
+        let data = "ab,\"c\"\"d\",\"e\nf\"\r\n\"";
+        let (_, expected) = split_behind("", data, true).unwrap();
+        for length in [1, 2, 50, 60, 63, 64, 65, 130] {
+            let (split, fields) = split_behind(&"\"".repeat(length), data, true).unwrap();
+            assert_eq!((split, fields.fields), (Split::Record(data.len() - 1), expected.fields.clone()));
+        }
+    }
+
+    #[test]
+    fn knows_where_quotes_are_needed() {
+        for (data, is_plain) in [
+            ("a,b", true),
+            ("a,\"b\"", false),
+            ("a,\"b,\"", true),
+            ("a,\"b\n\"", true),
+            ("\"\r\",b", true),
+            ("\"\t\\\u{1}\",b", false),
+            ("\"\t\\\u{1},\",b", true),
+            ("a,\"b\"\"\"", true),
+            ("a,b\"", false),
+            ("\"\",b", false),
+            ("a\tb\\,", true),
+        ] {
+            assert_eq!(split_behind("\"", data, true).unwrap().1.is_plain, is_plain, "{data:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod columns;
 mod csv;
 mod format;
 mod jsonl;
+mod marks;
 mod record;
 
 use std::io::Read;
@@ -20,7 +21,8 @@ pub use record::{Record, ValueType};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::json::Members;
 use buffer::Buffer;
-use csv::{Fault, Fields, Split, Splitter};
+use csv::{Fault, Fields, Input, Split, Splitter};
+use marks::Marks;
 
 /// The most that one record may take. Nobody means a cell of this size; a quote left open
 /// in a file of many gigabytes must not end in all of it being held in memory.
@@ -56,6 +58,8 @@ pub struct Table<R> {
     name: String,
     format: TableFormat,
     buffer: Buffer<R>,
+    /// What stands where in the buffer, of a CSV table.
+    marks: Marks,
     fields: Fields,
     columns: Columns,
     /// The physical line at the front of the buffer.
@@ -83,6 +87,7 @@ impl<R: Read> Table<R> {
             name: name.to_owned(),
             format,
             buffer: Buffer::new(reader),
+            marks: Marks::default(),
             fields: Fields::default(),
             columns: Columns::default(),
             line: 1,
@@ -153,14 +158,9 @@ impl<R: Read> Table<R> {
         let Some(length) = self.split(splitter)? else {
             return Err(self.empty_table());
         };
-        let mut text = String::new();
-        self.put_text(length, &mut text)?;
-        let mut names = Vec::with_capacity(self.fields.ends.len());
-        let mut start = 0;
-        for &end in &self.fields.ends {
-            names.push(text[start..end].to_owned());
-            start = end;
-        }
+        let mut names = Record::new();
+        self.put_fields(splitter, length, &mut names)?;
+        let names = names.iter().map(str::to_owned).collect();
         self.columns = Columns::new(names).map_err(|bad| self.bad_name(&bad))?;
         self.advance(length);
         Ok(())
@@ -184,28 +184,22 @@ impl<R: Read> Table<R> {
     }
 
     fn read_fields(&mut self, splitter: Splitter, record: &mut Record) -> Result<bool> {
-        record.text.clear();
-        record.ends.clear();
-        record.types.clear();
+        record.clear();
         let Some(length) = self.split(splitter)? else {
             return Ok(false);
         };
-        let found = self.fields.ends.len();
+        let found = self.fields.fields.len();
         if found != self.columns.len() {
             return Err(self.ragged(found));
         }
-        self.put_text(length, &mut record.text)?;
-        record.ends.clone_from(&self.fields.ends);
+        self.put_fields(splitter, length, record)?;
         self.number(record);
         self.advance(length);
         Ok(true)
     }
 
     fn read_object(&mut self, record: &mut Record) -> Result<bool> {
-        let mut text = std::mem::take(&mut record.text).into_bytes();
-        text.clear();
-        record.ends.clear();
-        record.types.clear();
+        let mut put = record.take_values();
         let Some(length) = self.next_line()? else {
             return Ok(false);
         };
@@ -222,25 +216,21 @@ impl<R: Read> Table<R> {
                     .at(self.here(0).column(name.as_ref())));
             }
         }
-        let mut ends = std::mem::take(&mut record.ends);
-        let mut types = std::mem::take(&mut record.types);
         for (position, value) in values.iter().enumerate() {
             let value_type = match value {
                 None => ValueType::Null,
-                Some(value) => jsonl::push_value(value, &mut text).map_err(|error| {
+                Some(value) => jsonl::push_value(value, &mut put.text).map_err(|error| {
                     let column = self.columns.name(position).unwrap_or_default();
                     Error::new(ErrorKind::Json, "the string is not text")
                         .at(self.here(0).column(column))
                         .caused_by_json(&error)
                 })?,
             };
-            types.push(value_type);
-            ends.push(text.len());
+            put.end_value(value_type);
         }
-        record.text = String::from_utf8(text)
+        record
+            .set_values(put)
             .map_err(|error| Error::new(ErrorKind::Encoding, "not UTF-8").at(self.here(0)).caused_by(error))?;
-        record.ends = ends;
-        record.types = types;
         self.number(record);
         self.advance(length);
         Ok(true)
@@ -249,8 +239,9 @@ impl<R: Read> Table<R> {
     /// The length of the record at the front, split into `self.fields`.
     fn split(&mut self, splitter: Splitter) -> Result<Option<usize>> {
         loop {
-            let (data, last) = (self.buffer.data(), self.buffer.at_eof());
-            match splitter.split(data, last, &mut self.fields) {
+            let (bytes, start) = self.buffer.bytes();
+            let input = Input { bytes, marks: &self.marks, start, last: self.buffer.at_eof() };
+            match splitter.split(input, &mut self.fields) {
                 Ok(Split::Record(length)) => return Ok(Some(length)),
                 Ok(Split::Blank(length)) => self.skip_blank(length),
                 Ok(Split::End) => return Ok(None),
@@ -295,17 +286,14 @@ impl<R: Read> Table<R> {
         })
     }
 
-    /// Puts the fields' text together. Checked as a whole first, which is quick; that no field
-    /// ends within a character is seen where it is cut out.
-    fn put_text(&self, length: usize, text: &mut String) -> Result<()> {
-        text.clear();
+    /// Puts the fields that were split off into a record.
+    fn put_fields(&self, splitter: Splitter, length: usize, record: &mut Record) -> Result<()> {
         let raw = &self.buffer.data()[..length];
-        let Ok(whole) = simdutf8::basic::from_utf8(raw) else {
+        let Ok(text) = simdutf8::basic::from_utf8(raw) else {
             return Err(self.not_utf8(std::str::from_utf8(raw).err().map_or(0, |error| error.valid_up_to())));
         };
-        for piece in &self.fields.pieces {
-            text.push_str(whole.get(piece.clone()).ok_or_else(|| self.not_utf8(piece.start))?);
-        }
+        let start = self.buffer.bytes().1;
+        record.set_fields(&text[..self.fields.end], start, &self.fields, &self.marks, splitter.delimiter());
         Ok(())
     }
 
@@ -322,7 +310,12 @@ impl<R: Read> Table<R> {
     }
 
     fn advance(&mut self, length: usize) {
-        self.line += memchr_iter(b'\n', &self.buffer.data()[..length]).count() as u64;
+        let start = self.buffer.bytes().1;
+        self.line += match self.format {
+            TableFormat::Csv { .. } => self.marks.line_feeds(start, start + length),
+            // A line is one line.
+            TableFormat::Jsonl => u64::from(self.buffer.data()[..length].ends_with(b"\n")),
+        };
         self.buffer.consume(length);
     }
 
@@ -332,7 +325,11 @@ impl<R: Read> Table<R> {
                 .at(self.here(0))
                 .with_hint("look for a quote that is opened here and not closed, or a missing line end"));
         }
-        self.buffer.fill().map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))
+        self.buffer.fill().map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))?;
+        if let TableFormat::Csv { delimiter } = self.format {
+            self.marks.look(self.buffer.bytes().0, delimiter);
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,13 @@
 //! One row of a table, in memory that is used again for the next.
 
+use std::string::FromUtf8Error;
+use std::sync::OnceLock;
+
+use super::csv::Fields;
+use super::marks::Marks;
+use crate::block::BLOCK;
+use crate::escape::{push_escaped, push_escaped_part};
+
 /// One row of a [`Table`](crate::Table).
 ///
 /// Made empty once and filled by [`Table::read`](crate::Table::read), which reuses its
@@ -9,12 +17,40 @@ pub struct Record {
     pub(super) index: u64,
     pub(super) line: u64,
     pub(super) byte: u64,
-    /// The values, one after the other.
-    pub(super) text: String,
-    /// Where each value ends in `text`.
-    pub(super) ends: Vec<usize>,
+    /// The values, one after the other; of a CSV table the record as it is written, without its line end.
+    text: String,
+    /// How much of `text` stands before the record: it stands as it stood in the blocks of the input, so
+    /// that what was found in those holds for it too.
+    padding: usize,
+    /// Where the record ends in `text`.
+    end: usize,
+    /// Where each value stands in `text`.
+    fields: Vec<Field>,
+    /// Which bytes of `text` need an escape in JSON; nothing where that is not known.
+    escapes: Vec<u64>,
+    /// The delimiter of a record that is written as the `csv` crate would write it.
+    delimiter: Option<u8>,
+    /// The values with doubled quotes, without them: made when one is asked for.
+    undoubled: OnceLock<String>,
     /// Empty for a table whose values are all text.
-    pub(super) types: Vec<ValueType>,
+    types: Vec<ValueType>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) text: Text,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// Letter for letter.
+    AsWritten,
+    /// With two quotes for each; without them it stands at `start` among the others of this kind.
+    Doubled { start: usize, length: usize },
 }
 
 /// What a value was in the table, before it became text.
@@ -57,12 +93,12 @@ impl Record {
 
     /// How many values it has: as many as the table has columns.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.fields.len()
     }
 
     /// Whether it has none, as before the first read.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.fields.is_empty()
     }
 
     /// The value in the column at this position, verbatim.
@@ -70,8 +106,11 @@ impl Record {
     /// # Panics
     /// If the table has no column there, as a slice does.
     pub fn get(&self, column: usize) -> &str {
-        let start = if column == 0 { 0 } else { self.ends[column - 1] };
-        &self.text[start..self.ends[column]]
+        let field = self.fields[column];
+        match field.text {
+            Text::AsWritten => &self.text[field.start..field.end],
+            Text::Doubled { start, length } => &self.undoubled.get_or_init(|| self.undouble())[start..start + length],
+        }
     }
 
     /// What the value was before it became text.
@@ -81,6 +120,122 @@ impl Record {
 
     /// The values in the columns' order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        (0..self.ends.len()).map(|column| self.get(column))
+        (0..self.fields.len()).map(|column| self.get(column))
+    }
+
+    /// Appends the value in the column at this position as the inside of a JSON string.
+    ///
+    /// # Panics
+    /// Like [`get`](Self::get).
+    pub(crate) fn push_escaped(&self, column: usize, out: &mut Vec<u8>) {
+        let field = self.fields[column];
+        if self.escapes.is_empty() {
+            return push_escaped(&self.text[field.start..field.end], out);
+        }
+        let doubled = matches!(field.text, Text::Doubled { .. });
+        push_escaped_part(&self.text, &self.escapes, field.start..field.end, doubled, out);
+    }
+
+    /// The record as it is written, where this is how the `csv` crate writes it with this delimiter: quotes
+    /// around the fields that need them and around no others. Without its line end.
+    #[allow(dead_code, reason = "taken into use where results are written")]
+    pub(crate) fn as_csv(&self, delimiter: u8) -> Option<&str> {
+        (self.delimiter == Some(delimiter)).then(|| &self.text[self.padding..self.end])
+    }
+
+    /// All values that are written with doubled quotes, without them.
+    fn undouble(&self) -> String {
+        let mut out = String::new();
+        for field in &self.fields {
+            let Text::Doubled { .. } = field.text else { continue };
+            let mut rest = &self.text[field.start..field.end];
+            while let Some((text, behind)) = rest.split_once("\"\"") {
+                out.push_str(text);
+                out.push('"');
+                rest = behind;
+            }
+            out.push_str(rest);
+        }
+        out
     }
 }
+
+/// How it is filled.
+impl Record {
+    /// Leaves no values in it, and all memory.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        (self.padding, self.end) = (0, 0);
+        self.fields.clear();
+        self.escapes.clear();
+        self.delimiter = None;
+        self.undoubled.take();
+        self.types.clear();
+    }
+
+    /// Takes the fields of a CSV table whose text this is, and which begins at `start` of what was looked at.
+    pub(super) fn set_fields(&mut self, text: &str, start: usize, fields: &Fields, marks: &Marks, delimiter: u8) {
+        self.clear();
+        let padding = start % BLOCK;
+        self.text.push_str(&SPACES[..padding]);
+        self.text.push_str(text);
+        // Who escapes a part of it may look that much further.
+        self.text.push_str(SPACES);
+        self.text.push_str(SPACES);
+        self.padding = padding;
+        self.end = padding + text.len();
+        let fields_of = fields.fields.iter();
+        self.fields.extend(fields_of.map(|field| Field {
+            start: padding + field.start,
+            end: padding + field.end,
+            ..*field
+        }));
+        self.escapes.extend_from_slice(marks.escapes(start, start + text.len()));
+        self.delimiter = fields.is_plain.then_some(delimiter);
+    }
+
+    /// Gives out its memory, for [`set_values`](Self::set_values) to bring back.
+    pub(super) fn take_values(&mut self) -> Values {
+        self.clear();
+        Values {
+            text: std::mem::take(&mut self.text).into_bytes(),
+            fields: std::mem::take(&mut self.fields),
+            types: std::mem::take(&mut self.types),
+        }
+    }
+
+    /// Takes values that are the text between their ends.
+    ///
+    /// # Errors
+    /// They are not UTF-8.
+    pub(super) fn set_values(&mut self, values: Values) -> Result<(), FromUtf8Error> {
+        self.text = String::from_utf8(values.text)?;
+        self.fields = values.fields;
+        self.types = values.types;
+        Ok(())
+    }
+}
+
+/// The values of a record that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    /// Their text, one behind the other.
+    pub(super) text: Vec<u8>,
+    fields: Vec<Field>,
+    types: Vec<ValueType>,
+}
+
+impl Values {
+    /// What was added to the text since the last one is a value.
+    pub(super) fn end_value(&mut self, value_type: ValueType) {
+        let start = self.fields.last().map_or(0, |before| before.end);
+        self.fields.push(Field { start, end: self.text.len(), text: Text::AsWritten });
+        self.types.push(value_type);
+    }
+}
+
+/// As many as stand before a record at most, and behind it.
+const SPACES: &str = match str::from_utf8(&[b' '; BLOCK]) {
+    Ok(spaces) => spaces,
+    Err(_) => "",
+};

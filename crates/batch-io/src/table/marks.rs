@@ -1,0 +1,173 @@
+//! Where in the bytes of a table the few stand that mean something.
+
+use crate::block::{BLOCK, Block, Level, Simd, dispatch, last_block};
+
+/// Bytes with what was found in them: one look at each finds all that splitting, counting lines and
+/// escaping ask for later.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    blocks: Vec<Marked>,
+    /// Which bytes need an escape in JSON, a bit for each.
+    escapes: Vec<u64>,
+}
+
+/// What was found in a block, a bit for each byte.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marked {
+    quotes: u64,
+    /// Bytes that may end a field: delimiters, and what needs an escape in JSON, line ends among it.
+    stops: u64,
+    line_feeds: u64,
+    /// How many line feeds stand before it.
+    line_feeds_before: u64,
+}
+
+impl Marks {
+    /// Looks at these bytes.
+    pub(super) fn look(&mut self, bytes: &[u8], delimiter: u8) {
+        // What is there already is written over.
+        let blocks = bytes.len().div_ceil(BLOCK);
+        self.blocks.resize(blocks, Marked::default());
+        self.escapes.resize(blocks, 0);
+        dispatch!(Level::new(), simd => look(simd, bytes, delimiter, &mut self.blocks, &mut self.escapes));
+    }
+
+    /// The quotes at `from` and behind it, one after the other.
+    pub(super) fn quotes(&self, from: usize) -> Places<'_> {
+        let number = from / BLOCK;
+        let found = self.blocks.get(number).map_or(0, |block| block.quotes & !0 << (from % BLOCK));
+        Places { blocks: &self.blocks, number, found }
+    }
+
+    /// The first byte at `from` or behind it that is a delimiter, a line feed, a carriage return or a quote,
+    /// or any other that needs an escape in JSON.
+    pub(super) fn stop(&self, from: usize) -> Option<usize> {
+        let first = from / BLOCK;
+        let mut found = self.blocks.get(first)?.stops & !0 << (from % BLOCK);
+        let mut number = first;
+        while found == 0 {
+            number += 1;
+            found = self.blocks.get(number)?.stops;
+        }
+        Some(number * BLOCK + found.trailing_zeros() as usize)
+    }
+
+    /// How many line feeds stand from `from` on before `end`.
+    pub(super) fn line_feeds(&self, from: usize, end: usize) -> u64 {
+        self.line_feeds_before(end) - self.line_feeds_before(from)
+    }
+
+    fn line_feeds_before(&self, place: usize) -> u64 {
+        match (self.blocks.get(place / BLOCK), self.blocks.last()) {
+            (Some(block), _) => {
+                let before = block.line_feeds & ((1 << (place % BLOCK)) - 1);
+                block.line_feeds_before + u64::from(before.count_ones())
+            }
+            (None, Some(last)) => last.line_feeds_before + u64::from(last.line_feeds.count_ones()),
+            (None, None) => 0,
+        }
+    }
+
+    /// Which bytes need an escape in JSON, from the block on in which the byte at `from` is, to the one
+    /// before `end`.
+    pub(super) fn escapes(&self, from: usize, end: usize) -> &[u64] {
+        &self.escapes[from / BLOCK..end.div_ceil(BLOCK)]
+    }
+}
+
+/// Quotes.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    blocks: &'a [Marked],
+    number: usize,
+    /// Those of this block that are to come.
+    found: u64,
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.found == 0 {
+            self.number += 1;
+            self.found = self.blocks.get(self.number)?.quotes;
+        }
+        let place = self.number * BLOCK + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        Some(place)
+    }
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn look<S: Simd>(simd: S, bytes: &[u8], delimiter: u8, blocks: &mut [Marked], escapes: &mut [u64]) {
+    let mut line_feeds = 0;
+    let mut marks = blocks.iter_mut().zip(escapes);
+    let (whole, rest) = bytes.as_chunks();
+    for (block, marks) in whole.iter().zip(&mut marks) {
+        look_at(simd, block, delimiter, &mut line_feeds, marks);
+    }
+    if let Some(marks) = marks.next() {
+        // A letter means nothing, unless it is the delimiter.
+        let filler = if delimiter == b'x' { b'y' } else { b'x' };
+        look_at(simd, &last_block(rest, filler), delimiter, &mut line_feeds, marks);
+    }
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn look_at<S: Simd>(
+    simd: S,
+    block: &[u8; BLOCK],
+    delimiter: u8,
+    line_feeds_before: &mut u64,
+    (marked, escapes): (&mut Marked, &mut u64),
+) {
+    let block = Block::load(simd, block);
+    let line_feeds = block.equal(b'\n');
+    *escapes = block.json_escapes();
+    *marked = Marked {
+        quotes: block.equal(b'"'),
+        stops: *escapes | block.equal(delimiter),
+        line_feeds,
+        line_feeds_before: *line_feeds_before,
+    };
+    *line_feeds_before += u64::from(line_feeds.count_ones());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_there(
+            bytes in proptest::collection::vec(prop_oneof![Just(b','), Just(b'"'), Just(b'\n'), Just(b'x'), any::<u8>()], 0..200),
+            delimiter in prop_oneof![Just(b','), Just(b'x'), Just(b'\t')],
+        ) {
+            let mut marks = Marks::default();
+            // Other bytes before: they leave nothing behind.
+            marks.look(&[b'"'; 150], b',');
+            marks.look(&bytes, delimiter);
+            let escape = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+            for from in 0..=bytes.len() {
+                let first = |is: &dyn Fn(&u8) -> bool| bytes[from..].iter().position(is).map(|place| from + place);
+                prop_assert_eq!(marks.quotes(from).next(), first(&|byte| *byte == b'"'));
+                prop_assert_eq!(marks.quotes(from).count(), bytes[from..].iter().filter(|byte| **byte == b'"').count());
+                prop_assert_eq!(marks.stop(from), first(&|byte| *byte == delimiter || escape(byte)));
+                for end in [from, bytes.len(), (from + bytes.len()) / 2] {
+                    let lines = bytes[from..end].iter().filter(|byte| **byte == b'\n').count() as u64;
+                    prop_assert_eq!(marks.line_feeds(from, end), lines);
+                }
+            }
+            for (place, byte) in bytes.iter().enumerate() {
+                let found = marks.escapes(place, place + 1);
+                prop_assert_eq!(found.len(), 1);
+                prop_assert_eq!(found[0] >> (place % BLOCK) & 1 == 1, escape(byte));
+            }
+        }
+    }
+}
