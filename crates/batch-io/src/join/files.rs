@@ -5,9 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::index::{Entry, Place, Span};
+use super::index::{Entry, Place};
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::predictions::{AnswerFormat, Prediction, PredictionLines, Reading};
+use crate::predictions::{AnswerFormat, Answers, Prediction, PredictionLines, Reading, Span};
 use memchr::{memchr, memchr_iter};
 
 /// A predictions file, under the name by which results and errors call it.
@@ -104,6 +104,7 @@ pub(super) struct FileSet {
     held: usize,
     window_file: usize,
     window_byte: u64,
+    answers: Answers,
 }
 
 impl FileSet {
@@ -112,7 +113,15 @@ impl FileSet {
             return Err(Error::new(ErrorKind::Setting, format!("{} predictions files", files.len()))
                 .with_hint(format!("at most {} are read at once; put them together first", Place::MOST_FILES)));
         }
-        Ok(Self { files, open: Vec::new(), window: Vec::new(), held: 0, window_file: usize::MAX, window_byte: 0 })
+        Ok(Self {
+            files,
+            open: Vec::new(),
+            window: Vec::new(),
+            held: 0,
+            window_file: usize::MAX,
+            window_byte: 0,
+            answers: Answers::default(),
+        })
     }
 
     pub(super) fn files(&self) -> &[PredictionFile] {
@@ -120,7 +129,7 @@ impl FileSet {
     }
 
     pub(super) fn name(&self, place: Place) -> &str {
-        self.files.get(place.file()).map_or("", PredictionFile::name)
+        name(&self.files, place)
     }
 
     /// The prediction of an entry, which was one when the file was read through, and the
@@ -134,20 +143,27 @@ impl FileSet {
     /// What the response of an entry, which was one when the file was read through, says where this
     /// form of answer was asked for, and the name of its file.
     pub(super) fn response(&mut self, entry: &Entry, span: Span, format: &AnswerFormat) -> Result<(Reading<'_>, &str)> {
-        let (text, name) = self.text(entry.place(), span.start, span.length)?;
-        let reading = Reading::of_response(text, format).map_err(|error| changed(name, entry.place(), error.into()))?;
+        let place = entry.place();
+        let range = self.range(place, span.start, span.length())?;
+        let name = name(&self.files, place);
+        let changed = |error| changed(name, place, error);
+        let text = simdutf8::basic::from_utf8(&self.window[range]).map_err(|error| changed(error.into()))?;
+        let reading = Reading::of_response(text, format, &mut self.answers).map_err(|error| changed(error.into()))?;
         Ok((reading, name))
     }
 
     /// A part of a line, and the name of its file.
     fn text(&mut self, place: Place, start: u32, length: u32) -> Result<(&str, &str)> {
-        let range = match self.load(place.file(), place.byte() + u64::from(start), length as usize) {
-            Ok(range) => range,
-            Err(error) => return Err(self.error_at(place, error)),
-        };
+        let range = self.range(place, start, length)?;
         let name = self.name(place);
         let text = simdutf8::basic::from_utf8(&self.window[range]);
         Ok((text.map_err(|error| changed(name, place, error.into()))?, name))
+    }
+
+    /// Where in the window a part of a line lies.
+    fn range(&mut self, place: Place, start: u32, length: u32) -> Result<Range<usize>> {
+        self.load(place.file(), place.byte() + u64::from(start), length as usize)
+            .map_err(|error| self.error_at(place, error))
     }
 
     /// The number of the line that begins at a place, from 1.
@@ -208,6 +224,10 @@ impl FileSet {
             }
         }
     }
+}
+
+fn name(files: &[PredictionFile], place: Place) -> &str {
+    files.get(place.file()).map_or("", PredictionFile::name)
 }
 
 fn changed(file: &str, place: Place, source: Box<dyn std::error::Error + Send + Sync>) -> Error {

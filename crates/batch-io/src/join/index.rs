@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::identity::Hash96;
+use crate::predictions::Span;
 
 /// Where a prediction line lies.
 ///
@@ -36,15 +37,9 @@ pub(super) struct Entry {
     place: Place,
     low: u32,
     pub(super) length: u32,
+    /// Where in the line the response lies that is all there is to read of it; nowhere where the whole line
+    /// has to be read.
     response: Span,
-}
-
-/// Where in a line the response lies that is all there is to read of it; of no length where
-/// the whole line has to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) start: u32,
-    pub(super) length: u32,
 }
 
 impl Entry {
@@ -54,7 +49,7 @@ impl Entry {
 
     /// Where the response lies, if nothing else of the line need be read.
     pub(super) fn response(&self) -> Option<Span> {
-        (0 < self.response.length).then_some(self.response)
+        self.response.is_there().then_some(self.response)
     }
 
     pub(super) fn hash(&self) -> Hash96 {

@@ -1,10 +1,9 @@
 //! The first pass: every prediction's identity and place, and which fields the answers have.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde_json::value::RawValue;
@@ -12,12 +11,13 @@ use serde_json::value::RawValue;
 use super::columns::FieldNames;
 use super::files::PredictionFile;
 use super::identity::{Class, Hash96};
-use super::index::{Entry, Index, Place, Span};
+use super::index::{Entry, Index, Place};
 use super::summary::Listed;
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::json::{self, Members};
 use crate::outcome::Outcome;
-use crate::predictions::{AnswerFormat, Formats, Line, Prediction, Problem, Stops, generation_config};
+use crate::predictions::{
+    AnswerFormat, Answers, Formats, Glances, Line, Prediction, Problem, Reading, Span, generation_config,
+};
 
 /// What is looked for in each line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,11 +46,25 @@ pub(super) struct Scan {
     fields_are_known: bool,
     /// How many lines were passed.
     lines: u64,
-    stops: Stops,
+    /// The format that was met last, and whether it names the fields.
+    told: Option<(Arc<AnswerFormat>, bool)>,
 }
 
-/// A part of a file, and whether it is the file's first.
+/// A part of the file of this number.
 type Part = (usize, Range<u64>);
+
+/// What one thread has seen of how lines look.
+#[derive(Debug)]
+struct Looks {
+    glances: Glances,
+    answers: Answers,
+}
+
+impl Looks {
+    fn new(wanted: Wanted<'_>) -> Self {
+        Self { glances: Glances::with_label(wanted.label), answers: Answers::default() }
+    }
+}
 
 impl Scan {
     /// Reads all files through, on so many threads; what comes out is the same for any number.
@@ -70,9 +84,10 @@ impl Scan {
         }
         let mut whole = Self { fields, ..new() };
         if threads < 2 || parts.len() < 2 {
+            let mut looks = Looks::new(wanted);
             for (number, part) in parts {
                 whole.lines = 0;
-                whole.read_part(number, &files[number], part, wanted)?;
+                whole.read_part((number, part), &files[number], wanted, &mut looks)?;
             }
             return Ok(whole);
         }
@@ -82,11 +97,12 @@ impl Scan {
             for _ in 0..threads.min(parts.len()) {
                 let (sender, next, parts, new) = (sender.clone(), &next, &parts, &new);
                 scope.spawn(move || {
+                    let mut looks = Looks::new(wanted);
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((number, part)) = parts.get(at) else { return };
+                        let Some(part) = parts.get(at) else { return };
                         let mut scan = new();
-                        let read = scan.read_part(*number, &files[*number], part.clone(), wanted);
+                        let read = scan.read_part(part.clone(), &files[part.0], wanted, &mut looks);
                         // Nobody listens any more once a part has failed.
                         if sender.send((at, read.map(|()| scan))).is_err() {
                             return;
@@ -138,14 +154,20 @@ impl Scan {
         Ok(())
     }
 
-    fn read_part(&mut self, number: usize, file: &PredictionFile, part: Range<u64>, wanted: Wanted<'_>) -> Result<()> {
+    fn read_part(
+        &mut self,
+        (number, part): Part,
+        file: &PredictionFile,
+        wanted: Wanted<'_>,
+        looks: &mut Looks,
+    ) -> Result<()> {
         let mut lines = file.lines_of(part)?;
         while let Some(line) = lines.next_line()? {
             let place = Place::new(number, line.byte());
             let (Some(place), Ok(length)) = (place, u32::try_from(line.bytes().len())) else {
                 return Err(too_large(file.name(), line.number()));
             };
-            if !self.glance(&line, place, length, wanted) {
+            if !self.glance(&line, (place, length), wanted, looks) {
                 match line.prediction() {
                     Ok(prediction) => self.take(&prediction, place, length, wanted),
                     Err(problem) => self.problems.push(problem),
@@ -161,47 +183,50 @@ impl Scan {
 
     /// Takes a line in that has nothing unusual, without reading the request in it; `false` for
     /// any other.
-    fn glance(&mut self, line: &Line<'_>, place: Place, length: u32, wanted: Wanted<'_>) -> bool {
-        let Some((text, glance)) = line.glance(&mut self.stops) else { return false };
-        let raw = |range: &Option<Range<usize>>| present(text, range.as_ref());
+    fn glance(
+        &mut self,
+        line: &Line<'_>,
+        (place, length): (Place, u32),
+        wanted: Wanted<'_>,
+        looks: &mut Looks,
+    ) -> bool {
+        let Some((text, glance)) = line.glance(&mut looks.glances) else { return false };
+        let present = |span: Span| span.of(text).filter(|value| *value != "null");
         let key = match wanted.key_member {
-            None => raw(&glance.key).or_else(|| raw(&glance.id)).or_else(|| raw(&glance.custom_id)),
-            Some("key") => raw(&glance.key),
-            Some("id") => raw(&glance.id),
-            Some("custom_id") => raw(&glance.custom_id),
+            None => present(glance.key).or_else(|| present(glance.id)).or_else(|| present(glance.custom_id)),
+            Some("key") => present(glance.key),
+            Some("id") => present(glance.id),
+            Some("custom_id") => present(glance.custom_id),
             Some(_) => return false,
         };
-        let is_object = |range: &Range<usize>| text.as_bytes().get(range.start) == Some(&b'{');
-        let Some(response) = glance.response.clone().filter(is_object) else { return false };
+        let Some(response) = glance.response.of(text).filter(|response| response.starts_with('{')) else {
+            return false;
+        };
         // JSON in a string is looked into by the parser.
-        if glance.request.as_ref().is_some_and(|request| !is_object(request)) {
+        if glance.request.of(text).is_some_and(|request| !request.starts_with('{')) {
             return false;
         }
-        let is_plain = (Prediction { status: raw(&glance.status), error: raw(&glance.error), ..Prediction::default() })
-            .has_no_failure();
-        let (start, end) = (u32::try_from(response.start), u32::try_from(response.end));
-        let span = match (start, end) {
-            (Ok(start), Ok(end)) if is_plain => Span { start, length: end - start },
-            _ => Span::default(),
+        let is_plain = match (present(glance.status), present(glance.error)) {
+            (None | Some("\"\""), None) => true,
+            (status, error) => {
+                (Prediction { status: raw(status), error: raw(error), ..Prediction::default() }).has_no_failure()
+            }
         };
-        let label = |name: &str| Members::parse(&text[glance.labels.clone()?]).ok()?.get(&[name]).and_then(Hash96::of);
-        let hash = self.identify(key, || wanted.label.and_then(label));
+        let span = if is_plain { glance.response } else { Span::default() };
+        let hash = self.identify(key.and_then(Hash96::of_json), || Hash96::of_json(present(glance.label)?));
         self.entries.push(Entry::new(hash, place, length, span));
-        let config = glance.config.clone().map(|config| &text[config]);
-        self.formats.meet(glance.request.is_some(), config);
+        let (has_request, config) = (glance.request.is_there(), glance.config.of(text));
+        self.formats.meet(has_request, config);
         if self.fields_are_known {
             return true;
         }
-        let format = self.formats.of_echo(glance.request.is_some(), config);
-        if !self.fields.add_format(&format) {
-            let response = serde_json::from_str(&text[response]).ok();
-            let prediction = Prediction {
-                status: raw(&glance.status),
-                error: raw(&glance.error),
-                response: response.map(Cow::Borrowed),
-                ..Prediction::default()
-            };
-            self.look_for_fields(&prediction, &format);
+        let format = self.formats.of_echo(has_request, config);
+        // What has failed has no answer to look into.
+        if !self.tells_fields(&format)
+            && is_plain
+            && let Ok(reading) = Reading::of_response(response, &format, &mut looks.answers)
+        {
+            self.add_fields(&reading);
         }
         true
     }
@@ -212,7 +237,7 @@ impl Scan {
             Some(name) => prediction.member(name),
             None => prediction.key(),
         };
-        let hash = self.identify(key, || Hash96::of(prediction.label(wanted.label?)?));
+        let hash = self.identify(key.and_then(Hash96::of), || Hash96::of(prediction.label(wanted.label?)?));
         self.entries.push(Entry::new(hash, place, length, Span::default()));
         let request = prediction.request.as_deref();
         self.formats.meet(request.is_some(), request.and_then(generation_config).map(RawValue::get));
@@ -220,13 +245,13 @@ impl Scan {
             return;
         }
         let format = self.formats.of(request);
-        if !self.fields.add_format(&format) {
-            self.look_for_fields(prediction, &format);
+        if !self.tells_fields(&format) {
+            self.add_fields(&prediction.read(&format));
         }
     }
 
-    fn identify(&mut self, key: Option<&RawValue>, label: impl FnOnce() -> Option<(Hash96, Class)>) -> Hash96 {
-        match key.and_then(Hash96::of) {
+    fn identify(&mut self, key: Option<(Hash96, Class)>, label: impl FnOnce() -> Option<(Hash96, Class)>) -> Hash96 {
+        match key {
             Some((hash, class)) => {
                 self.has_retyped |= class == Class::Retyped;
                 hash
@@ -238,18 +263,27 @@ impl Scan {
         }
     }
 
-    fn look_for_fields(&mut self, prediction: &Prediction<'_>, format: &AnswerFormat) {
-        let reading = prediction.read(format);
+    /// Whether the format says which fields there are.
+    fn tells_fields(&mut self, format: &Arc<AnswerFormat>) -> bool {
+        match &self.told {
+            Some((told, tells)) if Arc::ptr_eq(told, format) => *tells,
+            _ => {
+                let tells = self.fields.add_format(format);
+                self.told = Some((Arc::clone(format), tells));
+                tells
+            }
+        }
+    }
+
+    fn add_fields(&mut self, reading: &Reading<'_>) {
         if reading.outcome == Outcome::Answered {
-            self.fields.add_answer(&reading);
+            self.fields.add_answer(reading);
         }
     }
 }
 
-/// A member's value, unless it is null.
-fn present<'a>(line: &'a str, range: Option<&Range<usize>>) -> Option<&'a RawValue> {
-    let value: &RawValue = serde_json::from_str(line.get(range?.clone())?).ok()?;
-    (!json::is_null(value)).then_some(value)
+fn raw(value: Option<&str>) -> Option<&RawValue> {
+    serde_json::from_str(value?).ok()
 }
 
 fn too_large(file: &str, line: u64) -> Error {

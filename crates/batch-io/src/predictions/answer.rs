@@ -9,39 +9,69 @@ use memchr::memchr;
 use serde_json::value::RawValue;
 
 use super::cursor::{Cursor, Stops, unescaped};
-use super::place::Place;
 use super::response::{Candidate, Part, Parts, Response};
+use super::shape::{Shapes, Spans};
+use super::span::Span;
 use super::usage::Usage;
 
 /// The values of a response that are read, each with its quotation marks if it has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AnswerPlaces {
+pub(crate) struct AnswerSpans {
     has_candidate: bool,
-    index: Place,
-    finish_reason: Place,
-    finish_message: Place,
-    first: PartPlaces,
-    others: Vec<PartPlaces>,
-    block_reason: Place,
-    block_message: Place,
-    model_version: Place,
-    counts: [Place; Usage::COUNTS],
-    details: [Place; Usage::DETAILS],
+    index: Span,
+    finish_reason: Span,
+    finish_message: Span,
+    first: PartSpans,
+    others: Vec<PartSpans>,
+    block_reason: Span,
+    block_message: Span,
+    model_version: Span,
+    counts: [Span; Usage::COUNTS],
+    details: [Span; Usage::DETAILS],
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct PartPlaces {
+struct PartSpans {
     is_there: bool,
     thought: bool,
-    text: Place,
+    text: Span,
     /// The name and the value of what it holds besides text.
-    data: (Place, Place),
+    data: (Span, Span),
 }
 
-impl AnswerPlaces {
+/// Reads usual responses, and gets to know how they look.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    stops: Stops,
+    shapes: Shapes<AnswerSpans>,
+}
+
+impl Answers {
     /// `None` for a response that is unusual in any way.
-    pub(crate) fn find(response: &str, stops: &mut Stops) -> Option<Self> {
-        let mut cursor = Cursor::new(response, stops)?;
+    pub(super) fn read<'t>(&mut self, response: &'t str) -> Option<Response<'t>> {
+        let cursor = Cursor::new(response, &mut self.stops)?;
+        if let Some(spans) = self.shapes.find(&cursor) {
+            return spans.read(response);
+        }
+        let spans = AnswerSpans::find(cursor.clone())?;
+        self.shapes.learn(&cursor, &spans);
+        spans.read(response)
+    }
+}
+
+impl Spans for AnswerSpans {
+    fn each(&mut self, mut change: impl FnMut(&mut Span)) {
+        [&mut self.index, &mut self.finish_reason, &mut self.finish_message].into_iter().for_each(&mut change);
+        [&mut self.block_reason, &mut self.block_message, &mut self.model_version].into_iter().for_each(&mut change);
+        self.counts.iter_mut().chain(&mut self.details).for_each(&mut change);
+        for part in std::iter::once(&mut self.first).chain(&mut self.others) {
+            [&mut part.text, &mut part.data.0, &mut part.data.1].into_iter().for_each(&mut change);
+        }
+    }
+}
+
+impl AnswerSpans {
+    fn find(mut cursor: Cursor<'_, '_>) -> Option<Self> {
         let mut found = Self::default();
         let mut seen = 0;
         cursor.space();
@@ -120,7 +150,7 @@ impl AnswerPlaces {
                 return Some(());
             }
             cursor.elements(|cursor| {
-                let part = PartPlaces::find(cursor)?;
+                let part = PartSpans::find(cursor)?;
                 if self.first.is_there {
                     self.others.push(part);
                 } else {
@@ -157,7 +187,7 @@ impl AnswerPlaces {
                 *self.counts.get_mut(number)? = count(cursor)?;
             } else if let Some(number) = Usage::detail_number(name) {
                 once(&mut seen, Usage::COUNTS + number)?;
-                *self.details.get_mut(number)? = Place::new(&cursor.value()?)?;
+                *self.details.get_mut(number)? = Span::new(&cursor.value()?)?;
             } else {
                 cursor.value()?;
             }
@@ -203,7 +233,7 @@ impl AnswerPlaces {
     }
 }
 
-impl PartPlaces {
+impl PartSpans {
     fn find(cursor: &mut Cursor<'_, '_>) -> Option<Self> {
         let mut part = Self { is_there: true, ..Self::default() };
         let mut seen = 0;
@@ -222,7 +252,7 @@ impl PartPlaces {
                     let value = cursor.value()?;
                     if Part::is_content(name) && !is_null {
                         once(&mut seen, 2)?;
-                        part.data = (Place::new(&cursor.range_of(name))?, Place::new(&value)?);
+                        part.data = (Span::new(&cursor.range_of(name))?, Span::new(&value)?);
                     }
                 }
             }
@@ -249,23 +279,23 @@ fn once(seen: &mut u16, number: usize) -> Option<()> {
 }
 
 /// Passes over a string, or over a null, which is nowhere.
-fn string(cursor: &mut Cursor<'_, '_>) -> Option<Place> {
-    if cursor.null() { Some(Place::default()) } else { Place::new(&cursor.quoted()?) }
+fn string(cursor: &mut Cursor<'_, '_>) -> Option<Span> {
+    if cursor.null() { Some(Span::default()) } else { Span::new(&cursor.quoted()?) }
 }
 
 /// Passes over a count, or over a null, which is nowhere.
-fn count(cursor: &mut Cursor<'_, '_>) -> Option<Place> {
+fn count(cursor: &mut Cursor<'_, '_>) -> Option<Span> {
     let start = cursor.at();
     match cursor.count()? {
-        Some(_) => Place::new(&(start..cursor.at())),
-        None => Some(Place::default()),
+        Some(_) => Span::new(&(start..cursor.at())),
+        None => Some(Span::default()),
     }
 }
 
 /// The text of a string; `Some(None)` where there is none.
 #[expect(clippy::option_option, reason = "the outer says whether the quick way can tell")]
-fn read(place: Place, response: &str) -> Option<Option<Cow<'_, str>>> {
-    let Some(quoted) = place.of(response) else { return Some(None) };
+fn read(span: Span, response: &str) -> Option<Option<Cow<'_, str>>> {
+    let Some(quoted) = span.of(response) else { return Some(None) };
     let inside = quoted.get(1..quoted.len() - 1)?;
     match memchr(b'\\', inside.as_bytes()) {
         None => Some(Some(Cow::Borrowed(inside))),
@@ -293,12 +323,15 @@ mod tests {
     use super::*;
 
     /// What the quick way says is what the parser says; it may say nothing.
-    pub(crate) fn agrees(response: &str) -> bool {
-        let places = AnswerPlaces::find(response, &mut Stops::default());
-        let Some(found) = places.and_then(|places| places.read(response)) else { return false };
+    fn agrees(answers: &mut Answers, response: &str) -> bool {
+        let Some(found) = answers.read(response) else { return false };
         let parsed = Response::parse_unusual(response).expect("the quick way takes JSON alone");
         assert_eq!(format!("{found:?}"), format!("{parsed:?}"), "{response}");
         true
+    }
+
+    fn new() -> Answers {
+        Answers::default()
     }
 
     #[test]
@@ -312,7 +345,7 @@ mod tests {
             r#"{"candidates":null}"#,
             r#"{}"#,
         ] {
-            assert!(agrees(response), "{response}");
+            assert!(agrees(&mut new(), response), "{response}");
         }
     }
 
@@ -343,21 +376,21 @@ mod tests {
             "{",
             "",
         ] {
-            assert!(!agrees(response), "{response}");
+            assert!(!agrees(&mut new(), response), "{response}");
         }
     }
 
     #[test]
     fn every_fixture_reads_the_same() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/predictions");
-        let (mut seen, mut quick) = (0, 0);
+        let (mut seen, mut quick, mut answers) = (0, 0, new());
         for entry in fs::read_dir(folder).unwrap() {
             let text = String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()).into_owned();
             for line in text.lines() {
                 let Ok(prediction) = Prediction::parse(line) else { continue };
                 if let Some(response) = prediction.response.as_deref() {
                     seen += 1;
-                    quick += u32::from(agrees(response.get()));
+                    quick += u32::from(agrees(&mut answers, response.get()));
                 }
             }
         }
@@ -448,7 +481,23 @@ mod tests {
 
         #[test]
         fn the_quick_way_reads_what_the_parser_reads(response in response()) {
-            agrees(&response);
+            agrees(&mut new(), &response);
+        }
+
+        /// Each response in many versions, so that they have a shape in common.
+        #[test]
+        fn responses_of_one_shape_read_the_same(
+            responses in proptest::collection::vec(response(), 1..3),
+            changes in proptest::collection::vec((any::<Index>(), any::<Index>(), r#"[0-9a-z\"\\\\,{}:.-]{0,3}"#), 0..40),
+        ) {
+            let mut answers = new();
+            for (which, at, change) in changes {
+                let response = which.get(&responses);
+                let at = response.floor_char_boundary(at.index(response.len()));
+                let behind = response.ceil_char_boundary((at + 1).min(response.len()));
+                agrees(&mut answers, &format!("{}{change}{}", &response[..at], &response[behind..]));
+                agrees(&mut answers, response);
+            }
         }
 
         #[test]
@@ -457,8 +506,8 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if let Ok(response) = String::from_utf8(bytes) {
-                agrees(&response);
-                agrees(&response[..response.floor_char_boundary(at)]);
+                agrees(&mut new(), &response);
+                agrees(&mut new(), &response[..response.floor_char_boundary(at)]);
             }
         }
     }

@@ -73,6 +73,11 @@ impl<'t, 's> Cursor<'t, 's> {
         self.at
     }
 
+    /// The text that it is in.
+    pub(crate) fn whole(&self) -> &'t str {
+        self.text
+    }
+
     /// The byte at the cursor.
     pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
@@ -194,9 +199,9 @@ impl<'t, 's> Cursor<'t, 's> {
                         continue;
                     }
                 }
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
+                b't' => self.expect(b"true")?,
+                b'f' => self.expect(b"false")?,
+                b'n' => self.expect(b"null")?,
                 _ => self.number()?,
             }
             // Behind a value: what it is inside of goes on or ends.
@@ -231,36 +236,42 @@ impl<'t, 's> Cursor<'t, 's> {
     #[inline]
     fn string(&mut self) -> Option<bool> {
         self.take(b'"')?;
-        let bytes = self.text.as_bytes();
-        let mut at = self.next_stop(self.at)?;
-        if bytes.get(at) == Some(&b'"') {
-            self.at = at + 1;
-            return Some(false);
-        }
-        loop {
-            at += match bytes.get(at + 1)? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
-                b'u' if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => 6,
-                _ => return None,
-            };
-            at = self.next_stop(at)?;
-            if bytes.get(at) == Some(&b'"') {
-                self.at = at + 1;
-                return Some(true);
-            }
-        }
+        self.rest_of_string()
     }
 
-    /// The first quote or backslash at a place or behind it.
+    /// Passes over what is left of a string, and its quotation mark; whether there are escapes.
     #[inline]
-    fn next_stop(&self, from: usize) -> Option<usize> {
-        let mut block = from / BLOCK;
-        let mut stops = self.stops.get(block)? & (u64::MAX << (from % BLOCK));
-        while stops == 0 {
-            block += 1;
-            stops = *self.stops.get(block)?;
+    pub(crate) fn rest_of_string(&mut self) -> Option<bool> {
+        let bytes = self.text.as_bytes();
+        let mut block = self.at / BLOCK;
+        let mut stops = self.stops.get(block)? & (u64::MAX << (self.at % BLOCK));
+        let mut has_escapes = false;
+        loop {
+            while stops == 0 {
+                block += 1;
+                stops = *self.stops.get(block)?;
+            }
+            let at = block * BLOCK + stops.trailing_zeros() as usize;
+            stops &= stops - 1;
+            if bytes.get(at) == Some(&b'"') {
+                self.at = at + 1;
+                return Some(has_escapes);
+            }
+            has_escapes = true;
+            match ESCAPES[usize::from(*bytes.get(at + 1)?)] {
+                Escape::Short => {}
+                Escape::Stop => {
+                    // What is escaped is the next stop.
+                    while stops == 0 {
+                        block += 1;
+                        stops = *self.stops.get(block)?;
+                    }
+                    stops &= stops - 1;
+                }
+                Escape::Unit if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => {}
+                Escape::Unit | Escape::None => return None,
+            }
         }
-        Some(block * BLOCK + stops.trailing_zeros() as usize)
     }
 
     /// Passes over a string, and tells where it lies with its quotation marks.
@@ -281,7 +292,7 @@ impl<'t, 's> Cursor<'t, 's> {
     /// Passes over a null, if there is one.
     #[inline]
     pub(crate) fn null(&mut self) -> bool {
-        self.word(b"null").is_some()
+        self.expect(b"null").is_some()
     }
 
     /// Passes over `true`, `false` or null, which is `None`.
@@ -292,7 +303,7 @@ impl<'t, 's> Cursor<'t, 's> {
             b'f' => (b"false", Some(false)),
             _ => (b"null", None),
         };
-        self.word(word)?;
+        self.expect(word)?;
         Some(value)
     }
 
@@ -315,12 +326,14 @@ impl<'t, 's> Cursor<'t, 's> {
         ((1..=Self::MOST_DIGITS).contains(&digits) && is_whole && !has_zeros).then_some(Some(count))
     }
 
+    /// Passes over these bytes, if they stand here.
     #[inline]
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.text.as_bytes().get(self.at..)?.starts_with(word).then(|| self.at += word.len())
+    pub(crate) fn expect(&mut self, bytes: &[u8]) -> Option<()> {
+        self.text.as_bytes().get(self.at..)?.starts_with(bytes).then(|| self.at += bytes.len())
     }
 
-    fn number(&mut self) -> Option<()> {
+    /// Passes over a number, as far as it goes.
+    pub(crate) fn number(&mut self) -> Option<()> {
         if self.peek()? == b'-' {
             self.at += 1;
         }
@@ -352,6 +365,32 @@ impl<'t, 's> Cursor<'t, 's> {
         (start < self.at).then_some(())
     }
 }
+
+/// What stands behind a backslash.
+#[derive(Clone, Copy)]
+enum Escape {
+    /// Nothing that can.
+    None,
+    /// A letter or a slash.
+    Short,
+    /// A quote or a backslash.
+    Stop,
+    /// The `u` in front of four digits.
+    Unit,
+}
+
+const ESCAPES: [Escape; 256] = {
+    let mut escapes = [Escape::None; 256];
+    let (short, mut at) = (b"/bfnrt", 0);
+    while at < short.len() {
+        escapes[short[at] as usize] = Escape::Short;
+        at += 1;
+    }
+    escapes[b'"' as usize] = Escape::Stop;
+    escapes[b'\\' as usize] = Escape::Stop;
+    escapes[b'u' as usize] = Escape::Unit;
+    escapes
+};
 
 /// The text that a string stands for, whose escapes are whole; `None` for half of a surrogate pair.
 pub(super) fn unescaped(inside: &str) -> Option<String> {

@@ -4,46 +4,79 @@
 //! still proved to be JSON, so that a damaged line is found here as well as by a parser. Of a
 //! line that has anything unusual, nothing is said: the parser, which is the judge, reads it.
 
-use std::ops::Range;
-
 use super::cursor::{Cursor, Stops};
+use super::shape::{Shapes, Spans};
+use super::span::Span;
 
 /// The members that a join looks at, each as it stands in the line; of a name that stands
-/// twice, the last. `None` where there is none; a null is one.
+/// twice, the last. A null is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Glance {
-    pub(crate) status: Option<Range<usize>>,
-    pub(crate) error: Option<Range<usize>>,
-    pub(crate) request: Option<Range<usize>>,
-    pub(crate) response: Option<Range<usize>>,
-    pub(crate) key: Option<Range<usize>>,
-    pub(crate) id: Option<Range<usize>>,
-    pub(crate) custom_id: Option<Range<usize>>,
+    pub(crate) status: Span,
+    pub(crate) error: Span,
+    pub(crate) request: Span,
+    pub(crate) response: Span,
+    pub(crate) key: Span,
+    pub(crate) id: Span,
+    pub(crate) custom_id: Span,
     /// `generationConfig` of the request.
-    pub(crate) config: Option<Range<usize>>,
+    pub(crate) config: Span,
     /// `labels` of the request; of several, the last that is not null.
-    pub(crate) labels: Option<Range<usize>>,
+    pub(crate) labels: Span,
+    /// The label that was asked for in them; of several, the last that is not null.
+    pub(crate) label: Span,
+}
+
+/// Looks lines over, and gets to know how they look.
+#[derive(Debug, Default)]
+pub(crate) struct Glances {
+    label: Option<String>,
+    stops: Stops,
+    shapes: Shapes<Glance>,
+}
+
+impl Glances {
+    /// Looks for the label of this name too.
+    pub(crate) fn with_label(label: Option<&str>) -> Self {
+        Self { label: label.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Looks a line over. `None` where it is not an object as the service writes it, on one
+    /// line and with plain names: it may be JSON all the same.
+    pub(crate) fn at(&mut self, line: &str) -> Option<Glance> {
+        let cursor = Cursor::new(line, &mut self.stops)?;
+        if let Some(glance) = self.shapes.find(&cursor) {
+            return Some(glance);
+        }
+        let glance = Glance::at(cursor.clone(), self.label.as_deref())?;
+        self.shapes.learn(&cursor, &glance);
+        Some(glance)
+    }
+}
+
+impl Spans for Glance {
+    fn each(&mut self, change: impl FnMut(&mut Span)) {
+        let Self { status, error, request, response, key, id, custom_id, config, labels, label } = self;
+        [status, error, request, response, key, id, custom_id, config, labels, label].into_iter().for_each(change);
+    }
 }
 
 impl Glance {
-    /// Looks a line over. `None` where it is not an object as the service writes it, on one
-    /// line and with plain names: it may be JSON all the same.
-    pub(crate) fn at(line: &str, stops: &mut Stops) -> Option<Self> {
-        let mut cursor = Cursor::new(line, stops)?;
+    fn at(mut cursor: Cursor<'_, '_>, label: Option<&str>) -> Option<Self> {
         let mut glance = Self::default();
         cursor.space();
         cursor.members(|cursor, name| {
             if name == b"request" {
-                return glance.pass_over_request(line, cursor);
+                return glance.pass_over_request(cursor, label);
             }
-            let value = cursor.value()?;
+            let value = Span::new(&cursor.value()?)?;
             match name {
-                b"status" => glance.status = Some(value),
-                b"error" => glance.error = Some(value),
-                b"response" => glance.response = Some(value),
-                b"key" => glance.key = Some(value),
-                b"id" => glance.id = Some(value),
-                b"custom_id" => glance.custom_id = Some(value),
+                b"status" => glance.status = value,
+                b"error" => glance.error = value,
+                b"response" => glance.response = value,
+                b"key" => glance.key = value,
+                b"id" => glance.id = value,
+                b"custom_id" => glance.custom_id = value,
                 _ => {}
             }
             Some(())
@@ -51,23 +84,41 @@ impl Glance {
         cursor.is_at_end().then_some(glance)
     }
 
-    fn pass_over_request(&mut self, line: &str, cursor: &mut Cursor<'_, '_>) -> Option<()> {
+    fn pass_over_request(&mut self, cursor: &mut Cursor<'_, '_>, label: Option<&str>) -> Option<()> {
         let start = cursor.at();
-        (self.config, self.labels) = (None, None);
+        (self.config, self.labels, self.label) = <_>::default();
         if cursor.peek() == Some(b'{') {
             cursor.members(|cursor, name| {
-                let value = cursor.value()?;
+                let start = cursor.at();
                 match name {
-                    b"generationConfig" | b"generation_config" => self.config = Some(value),
-                    b"labels" if line.as_bytes().get(value.start) != Some(&b'n') => self.labels = Some(value),
-                    _ => {}
+                    b"generationConfig" | b"generation_config" => self.config = Span::new(&cursor.value()?)?,
+                    b"labels" if !cursor.null() => {
+                        self.label = Span::default();
+                        if cursor.peek() == Some(b'{') {
+                            cursor
+                                .members(|cursor, name| self.meet_label(cursor, label == str::from_utf8(name).ok()))?;
+                        } else {
+                            cursor.value()?;
+                        }
+                        self.labels = Span::new(&(start..cursor.at()))?;
+                    }
+                    b"labels" => {}
+                    _ => _ = cursor.value()?,
                 }
                 Some(())
             })?;
         } else {
             cursor.value()?;
         }
-        self.request = Some(start..cursor.at());
+        self.request = Span::new(&(start..cursor.at()))?;
+        Some(())
+    }
+
+    fn meet_label(&mut self, cursor: &mut Cursor<'_, '_>, is_wanted: bool) -> Option<()> {
+        if !cursor.null() {
+            let value = Span::new(&cursor.value()?)?;
+            self.label = if is_wanted { value } else { self.label };
+        }
         Some(())
     }
 }
@@ -82,12 +133,10 @@ mod tests {
     use crate::json::Members;
 
     /// What a glance says is what the parser says; it may say nothing.
-    fn agrees(line: &str) -> bool {
-        let Some(glance) = Glance::at(line, &mut Stops::default()) else { return false };
+    fn agrees(glances: &mut Glances, line: &str) -> bool {
+        let Some(glance) = glances.at(line) else { return false };
         let parsed = Prediction::parse(line).expect("a glance takes JSON alone");
-        let present = |range: &Option<Range<usize>>| {
-            range.clone().map(|range| &line[range]).filter(|text| *text != "null").map(str::to_owned)
-        };
+        let present = |span: &Span| span.of(line).filter(|text| *text != "null").map(str::to_owned);
         let raw = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
         assert_eq!(present(&glance.status), raw(parsed.status), "{line}");
         assert_eq!(present(&glance.error), raw(parsed.error), "{line}");
@@ -106,12 +155,18 @@ mod tests {
         {
             let members = Members::of(request);
             assert_eq!(present(&glance.labels), raw(members.get(&["labels"])), "{line}");
+            let label = members.get(&["labels"]).and_then(|labels| Members::of(labels).get(&["key"]));
+            assert_eq!(present(&glance.label), raw(label), "{line}");
             let config =
                 members.0.iter().rev().find(|(name, _)| name == "generationConfig" || name == "generation_config");
             let config = config.map(|(_, value)| value.get().to_owned());
-            assert_eq!(glance.config.map(|range| line[range].to_owned()), config, "{line}");
+            assert_eq!(glance.config.of(line).map(str::to_owned), config, "{line}");
         }
         true
+    }
+
+    fn new() -> Glances {
+        Glances::with_label(Some("key"))
     }
 
     #[test]
@@ -119,12 +174,12 @@ mod tests {
         for line in [
             r#"{"status":"","processed_time":"x","request":{"contents":[{"parts":[{"text":"a\n\"b\" \\"}],"role":"user"}],"generationConfig":{"temperature":1.5e-3},"labels":{"id":"n7"}},"response":{"candidates":[]}}"#,
             r#"{ "key" : "r1" , "request" : { "labels" : null , "labels":{}, "x":[ ] } , "response" : { } , "error": null }"#,
-            r#"{"request":{"labels":{"a":"b"}},"request":{}}"#,
+            r#"{"request":{"labels":{"key":"b","key":null}},"request":{"labels":{}},"request":{}}"#,
             r#"{"request":"{\"labels\":{}}","response":null,"id":-0,"custom_id":false}"#,
             r#"{}"#,
             r#"{"request":{"contents":[{"parts":[{"fileData":null,"text":"😀\ud83d"}]}]}} "#,
         ] {
-            assert!(agrees(line), "{line}");
+            assert!(agrees(&mut new(), line), "{line}");
         }
     }
 
@@ -154,10 +209,10 @@ mod tests {
             "{\"a\":{\"b\"}}",
             "{\"request\":{\"a\":1,}}",
         ] {
-            assert_eq!(Glance::at(line, &mut Stops::default()), None, "{line}");
+            assert_eq!(Glances::default().at(line), None, "{line}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
-        assert_eq!(Glance::at(&deep, &mut Stops::default()), None);
+        assert_eq!(Glances::default().at(&deep), None);
     }
 
     fn json() -> impl Strategy<Value = String> {
@@ -193,7 +248,22 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_taken_is_what_the_parser_takes(line in json()) {
-            agrees(&line);
+            agrees(&mut new(), &line);
+        }
+
+        #[test]
+        fn lines_of_one_shape_are_looked_over_alike(
+            lines in proptest::collection::vec(json(), 1..3),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), r#"[0-9a-z\"\\\\,{}:.-]{0,3}"#), 0..40),
+        ) {
+            let mut glances = new();
+            for (which, at, change) in changes {
+                let line = which.get(&lines);
+                let at = line.floor_char_boundary(at.index(line.len()));
+                let behind = line.ceil_char_boundary((at + 1).min(line.len()));
+                agrees(&mut glances, &format!("{}{change}{}", &line[..at], &line[behind..]));
+                agrees(&mut glances, line);
+            }
         }
 
         #[test]
@@ -202,8 +272,8 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if let Ok(line) = String::from_utf8(bytes) {
-                agrees(&line);
-                agrees(&line[..line.floor_char_boundary(at)]);
+                agrees(&mut new(), &line);
+                agrees(&mut new(), &line[..line.floor_char_boundary(at)]);
             }
         }
     }

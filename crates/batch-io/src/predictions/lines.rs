@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::cursor::Stops;
-use super::glance::Glance;
+use super::glance::{Glance, Glances};
 use super::prediction::Prediction;
 use super::problem::{Problem, ProblemKind};
 use crate::error::{Error, Position, Result};
@@ -267,12 +266,12 @@ impl<'a> Line<'a> {
     }
 
     /// The line's text with where its members lie, if there is nothing unusual about it.
-    pub(crate) fn glance(&self, stops: &mut Stops) -> Option<(&'a str, Glance)> {
+    pub(crate) fn glance(&self, glances: &mut Glances) -> Option<(&'a str, Glance)> {
         if self.end == LineEnd::Limit {
             return None;
         }
         let text = simdutf8::basic::from_utf8(self.bytes).ok()?;
-        Some((text, Glance::at(text, stops)?))
+        Some((text, glances.at(text)?))
     }
 
     fn text(&self) -> Result<&'a str, Problem> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use super::answer::Answers;
 use super::format::{AnswerFormat, FormatKind};
 use super::prediction::Prediction;
 use super::response::{Candidate, Parts, Response};
@@ -121,8 +122,8 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the text of a response beside which no failure stands.
-    pub(crate) fn of_response(text: &'a str, format: &AnswerFormat) -> serde_json::Result<Self> {
-        let response = Response::parse(text)?;
+    pub(crate) fn of_response(text: &'a str, format: &AnswerFormat, answers: &mut Answers) -> serde_json::Result<Self> {
+        let response = Response::parse_with(answers, text)?;
         let mut reading = Self::new(Some(&response));
         reading.read_response(text, response, format);
         Ok(reading)

@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::answer::AnswerPlaces;
-use super::cursor::Stops;
+use super::answer::Answers;
 use super::usage::Usage;
 use crate::json::{self, Kind, Members, Text};
 
@@ -80,8 +79,12 @@ impl<'a> Response<'a> {
 
     /// Fails for what is not JSON, and nothing else.
     pub(super) fn parse(response: &'a str) -> serde_json::Result<Self> {
-        let places = AnswerPlaces::find(response, &mut Stops::default());
-        match places.and_then(|places| places.read(response)) {
+        Self::parse_with(&mut Answers::default(), response)
+    }
+
+    /// The same for one of many that may look alike.
+    pub(super) fn parse_with(answers: &mut Answers, response: &'a str) -> serde_json::Result<Self> {
+        match answers.read(response) {
             Some(response) => Ok(response),
             None => Self::parse_unusual(response),
         }

@@ -4,15 +4,19 @@ use std::ops::Range;
 
 /// Where a value lies in a text of less than 4 GB; of no length where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Span {
     pub(crate) start: u32,
     pub(crate) end: u32,
 }
 
-impl Place {
-    /// `None` for a place beyond 4 GB.
+impl Span {
+    /// `None` for one beyond 4 GB.
     pub(crate) fn new(range: &Range<usize>) -> Option<Self> {
         Some(Self { start: u32::try_from(range.start).ok()?, end: u32::try_from(range.end).ok()? })
+    }
+
+    pub(crate) fn length(self) -> u32 {
+        self.end.saturating_sub(self.start)
     }
 
     pub(crate) fn is_there(self) -> bool {

@@ -1,0 +1,285 @@
+//! The shape of texts: what stands in all of them alike, and the holes with what differs.
+//!
+//! The lines of a file are written by one program, and most of what is not the prompt is the same in each
+//! of them. So a text that has been walked through is kept, and the next one is only compared with it: where
+//! all but some strings and numbers stands as it stood there, it is JSON as that was, of the same members,
+//! and what was found there is found here, as far behind as the strings and numbers are longer.
+
+use super::cursor::Cursor;
+use super::span::Span;
+
+/// What is found in a text by its structure and its names alone.
+pub(crate) trait Spans: Clone {
+    /// Hands every span to `change`, always in the same order.
+    fn each(&mut self, change: impl FnMut(&mut Span));
+}
+
+/// So many shapes are kept: of answers, of failures, of blocked prompts.
+const MOST_SHAPES: usize = 8;
+
+/// No shape is made of a text longer than this: there, comparing is not what takes time.
+const LONGEST: usize = 64 * 1024;
+
+/// So often is something learned of a text that fits no shape; once more for every so many that fit.
+/// Where lines have no shape in common, nothing is learned in the end.
+const LESSONS: u32 = 64;
+
+/// The shapes of the texts that were met.
+#[derive(Debug)]
+pub(crate) struct Shapes<P> {
+    /// What is met more often stands further in front.
+    known: Vec<Shape<P>>,
+    lessons: u32,
+    fitting: u32,
+    /// How much further behind what stands behind so many holes is, wrapping.
+    moves: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Shape<P> {
+    /// The text that it was made of.
+    text: String,
+    tokens: Vec<Token>,
+    /// Those of the tokens that differ.
+    holes: Vec<Token>,
+    /// What is found in `text`.
+    spans: P,
+    /// How many holes stand in front of the two ends of each span.
+    in_front: Vec<(u32, u32)>,
+}
+
+/// A string that is no name, from behind its quotation mark, or a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Token {
+    start: u32,
+    end: u32,
+    is_string: bool,
+    is_hole: bool,
+}
+
+impl<P> Default for Shapes<P> {
+    fn default() -> Self {
+        Self { known: Vec::new(), lessons: LESSONS, fitting: 0, moves: Vec::new() }
+    }
+}
+
+impl<P: Spans> Shapes<P> {
+    /// What is found in a text that has a known shape. The cursor stands at its beginning.
+    pub(crate) fn find(&mut self, cursor: &Cursor<'_, '_>) -> Option<P> {
+        let Self { known, moves, .. } = self;
+        let (at, spans) = known.iter().enumerate().find_map(|(at, shape)| Some((at, shape.find(cursor, moves)?)))?;
+        if 0 < at {
+            self.known.swap(at - 1, at);
+        }
+        self.fitting += 1;
+        if self.fitting == LESSONS {
+            self.fitting = 0;
+            self.lessons = (self.lessons + 1).min(LESSONS);
+        }
+        Some(spans)
+    }
+
+    /// Takes note of a text that has no known shape, and of what was found in it.
+    pub(crate) fn learn(&mut self, cursor: &Cursor<'_, '_>, spans: &P) {
+        let text = cursor.whole();
+        if self.lessons == 0 || LONGEST < text.len() {
+            return;
+        }
+        self.lessons -= 1;
+        let Some(tokens) = tokens(cursor.clone()) else { return };
+        if self.known.iter_mut().any(|shape| shape.widen(text, &tokens)) {
+            return;
+        }
+        self.known.truncate(MOST_SHAPES - 1);
+        self.known.push(Shape::new(text.to_owned(), tokens, spans.clone()));
+    }
+}
+
+impl<P: Spans> Shape<P> {
+    fn new(text: String, tokens: Vec<Token>, spans: P) -> Self {
+        let mut shape = Self { text, tokens, holes: Vec::new(), spans, in_front: Vec::new() };
+        shape.note_holes();
+        shape
+    }
+
+    fn find(&self, cursor: &Cursor<'_, '_>, moves: &mut Vec<u32>) -> Option<P> {
+        let mut cursor = cursor.clone();
+        moves.clear();
+        moves.push(0);
+        let mut done = 0;
+        for hole in &self.holes {
+            cursor.expect(self.text.as_bytes().get(done..hole.start as usize)?)?;
+            if hole.is_string {
+                cursor.rest_of_string()?;
+            } else {
+                cursor.number()?;
+            }
+            done = hole.end as usize;
+            moves.push(u32::try_from(cursor.at()).ok()?.wrapping_sub(hole.end));
+        }
+        cursor.expect(self.text.as_bytes().get(done..)?)?;
+        if cursor.peek().is_some() {
+            return None;
+        }
+        let mut spans = self.spans.clone();
+        let mut in_front = self.in_front.iter();
+        let by = |holes: u32| moves.get(holes as usize).copied().unwrap_or_default();
+        spans.each(|span| {
+            let (start, end) = in_front.next().copied().unwrap_or_default();
+            span.start = span.start.wrapping_add(by(start));
+            span.end = span.end.wrapping_add(by(end));
+        });
+        Some(spans)
+    }
+
+    /// Makes holes of what differs in another text, if nothing but tokens does.
+    fn widen(&mut self, text: &str, tokens: &[Token]) -> bool {
+        let (ours, theirs) = (self.text.as_bytes(), text.as_bytes());
+        if between(ours, &self.tokens).ne(between(theirs, tokens)) {
+            return false;
+        }
+        for (own, other) in self.tokens.iter_mut().zip(tokens) {
+            own.is_hole |= own.of(ours) != other.of(theirs);
+        }
+        self.note_holes();
+        true
+    }
+
+    fn note_holes(&mut self) {
+        self.holes = self.tokens.iter().filter(|token| token.is_hole).copied().collect();
+        self.in_front.clear();
+        let in_front = |at: u32| self.holes.iter().take_while(|hole| hole.start < at).count();
+        let in_front = |at: u32| u32::try_from(in_front(at)).unwrap_or_default();
+        self.spans.clone().each(|span| self.in_front.push((in_front(span.start), in_front(span.end))));
+    }
+}
+
+impl Token {
+    fn of(self, text: &[u8]) -> Option<&[u8]> {
+        text.get(self.start as usize..self.end as usize)
+    }
+}
+
+/// What stands in front of each token and what it is, and what stands behind the last.
+fn between<'t>(text: &'t [u8], tokens: &'t [Token]) -> impl Iterator<Item = (&'t [u8], Option<bool>)> {
+    let mut done = 0;
+    let mut tokens = tokens.iter().map(Some).chain([None]);
+    std::iter::from_fn(move || {
+        let token = tokens.next()?;
+        let end = token.map_or(text.len(), |token| token.start as usize);
+        let before = text.get(done..end).unwrap_or_default();
+        done = token.map_or(end, |token| token.end as usize);
+        Some((before, token.map(|token| token.is_string)))
+    })
+}
+
+/// The strings and numbers of a text that is known to be JSON, names left out.
+fn tokens(mut cursor: Cursor<'_, '_>) -> Option<Vec<Token>> {
+    let mut tokens = Vec::new();
+    while let Some(byte) = cursor.peek() {
+        let is_string = byte == b'"';
+        match byte {
+            b'"' => cursor.expect(b"\"")?,
+            b'-' | b'0'..=b'9' => {}
+            other => {
+                cursor.expect(&[other])?;
+                continue;
+            }
+        }
+        let start = u32::try_from(cursor.at()).ok()?;
+        if is_string {
+            cursor.rest_of_string()?;
+        } else {
+            cursor.number()?;
+        }
+        let end = u32::try_from(cursor.at()).ok()?;
+        cursor.space();
+        if !is_string || cursor.peek() != Some(b':') {
+            tokens.push(Token { start, end, is_string, is_hole: false });
+        }
+    }
+    Some(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cursor::Stops;
+    use super::*;
+
+    /// The values of `a` and `b`.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Pair([Span; 2]);
+
+    impl Spans for Pair {
+        fn each(&mut self, change: impl FnMut(&mut Span)) {
+            self.0.iter_mut().for_each(change);
+        }
+    }
+
+    fn pair(text: &str) -> Option<Pair> {
+        let mut pair = Pair::default();
+        let mut stops = Stops::default();
+        Cursor::new(text, &mut stops)?.members(|cursor, name| {
+            let value = Span::new(&cursor.value()?)?;
+            match name {
+                b"a" => pair.0[0] = value,
+                b"b" => pair.0[1] = value,
+                _ => {}
+            }
+            Some(())
+        })?;
+        Some(pair)
+    }
+
+    #[test]
+    fn what_was_learned_is_found_again() {
+        let mut shapes = Shapes::default();
+        let mut stops = Stops::default();
+        let mut look = |text: &str| {
+            let cursor = Cursor::new(text, &mut stops).unwrap();
+            let found = shapes.find(&cursor);
+            match (&found, pair(text)) {
+                (None, Some(pair)) => shapes.learn(&cursor, &pair),
+                (found, pair) => assert_eq!(*found, pair, "{text}"),
+            }
+            found.is_some()
+        };
+        assert!(!look(r#"{"x":{"y":1},"a":"one","b":[2,"",true]}"#));
+        assert!(look(r#"{"x":{"y":1},"a":"one","b":[2,"",true]}"#));
+        // The strings and numbers that differ become holes one after the other.
+        assert!(!look(r#"{"x":{"y":12.5},"a":"","b":[2,"",true]}"#));
+        assert!(look(r#"{"x":{"y":-0},"a":"tw\"o","b":[2,"",true]}"#));
+        assert!(!look(r#"{"x":{"y":1},"a":"one","b":[2,"x",true]}"#));
+        assert!(look(r#"{"x":{"y":7},"a":"a much longer one","b":[2,"\\",true]}"#));
+        // Another structure, other names, other words.
+        assert!(!look(r#"{"x":{"y":7},"a":"one"}"#));
+        assert!(look(r#"{"x":{"y":7},"a":"one"}"#));
+        assert!(!look(r#"{"x":{"z":7},"a":"one"}"#));
+        assert!(!look(r#"{"x":{"y":7},"a":"one","b":[2,"x",null]}"#));
+        assert!(look(r#"{"x":{"y":9},"a":"one","b":[2,"x",true]}"#));
+        // What is no JSON has no shape.
+        for text in [
+            r#"{"x":{"y":07},"a":"one","b":[2,"x",true]}"#,
+            r#"{"x":{"y":7.},"a":"one","b":[2,"x",true]}"#,
+            r#"{"x":{"y":"#,
+            r#"{"x":{"y":7},"a":"one","b":[2,"x",true]}}"#,
+            r#"{"x":{"y":7},"a":"one","b":[2,"\x",true]}"#,
+            r#"{"x":{"y":7},"a":"one","b":[2,"x",true]"#,
+        ] {
+            assert!(!look(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_learned_for_ever() {
+        let mut shapes = Shapes::default();
+        let mut stops = Stops::default();
+        for number in 0..1000 {
+            let text = format!("{{\"n{number}\":{number}}}");
+            let cursor = Cursor::new(&text, &mut stops).unwrap();
+            assert!(shapes.find(&cursor).is_none());
+            shapes.learn(&cursor, &Pair::default());
+        }
+        assert_eq!((shapes.known.len(), shapes.lessons), (MOST_SHAPES, 0));
+    }
+}
