@@ -1,9 +1,13 @@
 //! Who is measured at what.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{
     data::{Data, World},
+    server::BUCKET,
     verify::{self, Verdict},
 };
 use crate::run::{Result, root};
@@ -19,12 +23,15 @@ pub(super) enum Task {
     JoinJsonl,
     /// A table and predictions to the share of right answers.
     Eval,
+    /// A table to request lines in a bucket.
+    Upload,
     /// Ten rows to request lines: what a start costs.
     Startup,
 }
 
 impl Task {
-    pub(super) const ALL: [Self; 5] = [Self::Build, Self::Join, Self::JoinJsonl, Self::Eval, Self::Startup];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Build, Self::Join, Self::JoinJsonl, Self::Eval, Self::Upload, Self::Startup];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -32,6 +39,7 @@ impl Task {
             Self::Join => "join",
             Self::JoinJsonl => "join-jsonl",
             Self::Eval => "eval",
+            Self::Upload => "upload",
             Self::Startup => "startup",
         }
     }
@@ -42,6 +50,7 @@ impl Task {
             Self::Join => "a CSV and predictions to results in CSV",
             Self::JoinJsonl => "a CSV and predictions to results in JSONL",
             Self::Eval => "a CSV and predictions to the share of right answers",
+            Self::Upload => "a CSV to request lines in a bucket of the emulator, which has the other core",
             Self::Startup => "a CSV of ten rows to request lines: the whole process",
         }
     }
@@ -50,7 +59,7 @@ impl Task {
     pub(super) fn bytes(self, data: &Data) -> Result<u64> {
         let length = |path: PathBuf| std::fs::metadata(path).map(|meta| meta.len());
         let predictions = match self {
-            Self::Build | Self::Startup => 0,
+            Self::Build | Self::Upload | Self::Startup => 0,
             Self::Join | Self::JoinJsonl | Self::Eval => length(data.predictions())?,
         };
         Ok(length(data.table())? + predictions)
@@ -58,7 +67,7 @@ impl Task {
 
     fn extension(self) -> &'static str {
         match self {
-            Self::Build | Self::Startup | Self::JoinJsonl => "jsonl",
+            Self::Build | Self::Startup | Self::JoinJsonl | Self::Upload => "jsonl",
             Self::Join => "csv",
             Self::Eval => "txt",
         }
@@ -66,7 +75,7 @@ impl Task {
 
     pub(super) fn verify(self, world: &World, rows: u64, output: &Path) -> Result<Verdict> {
         match self {
-            Self::Build | Self::Startup => verify::build(world, rows, output),
+            Self::Build | Self::Startup | Self::Upload => verify::build(world, rows, output),
             Self::Join | Self::JoinJsonl => verify::join(world, rows, output),
             Self::Eval => verify::evaluation(world, rows, output),
         }
@@ -93,6 +102,10 @@ pub(super) struct Setup<'a> {
     pub(super) threads: usize,
 }
 
+/// The spec of an upload, and request lines that were made before it, in the folder of the work.
+const UPLOAD_SPEC: &str = "upload.toml";
+const READY: &str = "ready.jsonl";
+
 const LABEL: &str = "id=n{{ record.index }}";
 
 impl Setup<'_> {
@@ -117,6 +130,22 @@ impl Setup<'_> {
         all
     }
 
+    /// Writes the spec that the product uploads by, and the lines that the floor uploads.
+    pub(super) fn prepare_upload(&self, data: &Data) -> Result {
+        let place = |name: &str| format!("gs://{BUCKET}/{name}");
+        let spec = format!(
+            "version = 1\ninput.path = {:?}\ntarget = {{ project = \"p\", location = \"us-central1\", input = {:?}, \
+             output = {:?} }}\nrequest.model = \"gemini-2.5-flash\"\n",
+            text(&data.table()),
+            place("in"),
+            place("out")
+        );
+        std::fs::write(self.folder.join(UPLOAD_SPEC), spec)?;
+        let build = self.product(Task::Build, data, &self.folder.join(READY));
+        let built = Command::new(self.product).args(&build[1..]).output()?;
+        if built.status.success() { Ok(()) } else { Err("the lines to upload could not be built".into()) }
+    }
+
     fn make(&self, task: Task, name: &str, command: impl Fn(&Path) -> Vec<String>) -> Contestant {
         let output = self.folder.join(format!("{}-{name}.{}", task.name(), task.extension()));
         Contestant { name: name.to_owned(), command: command(&output), output: Some(output) }
@@ -126,21 +155,25 @@ impl Setup<'_> {
         let (product, table, predictions) = (text(self.product), text(&data.table()), text(&data.predictions()));
         let join =
             ["join", "--input", &table, "--predictions", &predictions, "--label", LABEL, "--max-failed", "1000000"];
+        let (system, config) = (format!("@{}", text(&data.system())), text(&data.config()));
+        let settings = ["--prompt", "{{ body }}", "--system", &system, "--generation-config", &config];
         match task {
-            Task::Build | Task::Startup => {
-                let (system, config) = (format!("@{}", text(&data.system())), text(&data.config()));
-                let settings = ["--prompt", "{{ body }}", "--system", &system, "--generation-config", &config];
-                words(
-                    [&*product, "build", "--input", &table, "--label", LABEL],
-                    &settings,
-                    &["--output", &text(output)],
-                )
+            Task::Build | Task::Startup => words(
+                [&*product, "build", "--input", &table, "--label", LABEL],
+                &settings,
+                &["--output", &text(output)],
+            ),
+            Task::Upload => {
+                let afresh = "rm -rf run; exec \"$@\"";
+                let submit = [&*product, "submit", UPLOAD_SPEC, "--run-dir", "run", "--label", LABEL];
+                words(["sh", "-c", afresh, "sh"], &submit, &settings)
             }
             Task::Join | Task::JoinJsonl => words([&*product], &join, &["--output", &text(output)]),
             Task::Eval => {
-                let pipe = "p=$1; out=$2; shift 2; \"$p\" \"$@\" --output - 2>/dev/null | \"$p\" eval --input - \
-                    --expected category --max-failed 1000000 --format json > \"$out\"";
-                words(["sh", "-c", pipe, "sh", &product, &text(output)], &join, &[])
+                let told = "out=$1; shift; \"$@\" > \"$out\"";
+                let eval = ["eval", "--input", &table, "--predictions", &predictions, "--label", LABEL];
+                let rules = ["--expected", "category", "--max-failed", "1000000", "--format", "json"];
+                words(["sh", "-c", told, "sh", &text(output), &product], &eval, &rules)
             }
         }
     }
@@ -157,6 +190,11 @@ impl Setup<'_> {
                 ("cat + cp", words(["sh", "-c", both, "sh", &predictions, &table, &output], &[], &[]))
             }
             Task::Eval => ("wc -l", words(["wc", "-l", &predictions], &[], &[])),
+            Task::Upload => {
+                let url = format!("$STORAGE_EMULATOR_HOST/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name=x");
+                let curl = format!("curl --silent --fail --request POST --upload-file {READY} \"{url}\"");
+                ("curl of ready lines", words(["sh", "-c", &curl], &[], &[]))
+            }
             Task::Startup => return None,
         };
         Some(Contestant { name: name.to_owned(), command, output: None })
@@ -166,6 +204,7 @@ impl Setup<'_> {
         let (python, table, predictions) = (text(self.python), text(&data.table()), text(&data.predictions()));
         let script = match (peer, task) {
             ("python" | "orjson", Task::Build | Task::Startup) => "build_python.py",
+            (_, Task::Upload) => "upload_python.py",
             ("python" | "orjson", Task::Eval) => "eval_python.py",
             ("python" | "orjson", _) => "join_python.py",
             ("duckdb", Task::Build | Task::Startup) => "build_duckdb.py",
@@ -178,7 +217,9 @@ impl Setup<'_> {
         let script = text(&folder().join(script));
         let mut command = words([&*python, &script, &table], &[], &[]);
         match task {
-            Task::Build | Task::Startup => command.extend([text(&data.system()), text(&data.config())]),
+            Task::Build | Task::Startup | Task::Upload => {
+                command.extend([text(&data.system()), text(&data.config())]);
+            }
             Task::Join | Task::JoinJsonl | Task::Eval => command.push(predictions),
         }
         command.push(text(output));
@@ -191,10 +232,11 @@ impl Setup<'_> {
     }
 }
 
-/// Only scripts of ten lines are what anybody evaluates with.
+/// Only scripts of ten lines are what anybody evaluates or uploads with.
 fn runs(peer: &str, task: Task) -> bool {
     match task {
         Task::Eval => matches!(peer, "python" | "orjson"),
+        Task::Upload => matches!(peer, "python" | "orjson"),
         Task::JoinJsonl => !matches!(peer, "python" | "orjson"),
         _ => true,
     }

@@ -13,7 +13,7 @@ struct Goal {
     seen: fn(&[Contest]) -> Vec<String>,
 }
 
-const GOALS: [Goal; 9] = [
+const GOALS: [Goal; 10] = [
     Goal {
         number: "G1",
         asks: "build of 100k rows on one core: ≥ 4× polars and chdb, ≥ 6× DuckDB, ≥ 22× plain Python; ≤ 3.5× `cp`",
@@ -51,6 +51,15 @@ const GOALS: [Goal; 9] = [
         seen: |all| peers(all, Task::JoinJsonl, &["duckdb", "chdb", "polars"], "cat + cp"),
     },
     Goal { number: "G9", asks: "ten rows, the whole process: ≤ 4 ms, ≤ 10 MB", seen: startup },
+    Goal {
+        number: "G10",
+        asks: "upload without a file between: ≤ 1.1× `curl` of lines that are ready made, ≤ 32 MB",
+        seen: |all| {
+            let mut seen = peers(all, Task::Upload, &["python", "orjson"], "curl of ready lines");
+            seen.extend(memory(all, Task::Upload));
+            seen
+        },
+    },
     Goal {
         number: "G12",
         asks: "instructions per byte that is read: build ≤ 2.5, join ≤ 2.2",

@@ -11,6 +11,7 @@ mod goals;
 mod measure;
 mod random;
 mod report;
+mod server;
 mod verify;
 
 use std::{
@@ -24,6 +25,7 @@ pub(crate) use measure::launch;
 use contest::{Contestant, PEERS, Setup, Task};
 use data::{Data, World};
 use report::{Contest, Ran};
+use server::Server;
 
 use crate::run::{Result, cargo, root, run};
 
@@ -31,7 +33,7 @@ const HELP: &str = "\
 cargo xtask bench [OPTIONS]
 
   --rows 10k,100k   sizes of the data; `k` and `m` are thousands and millions (10k,100k)
-  --tasks a,b       build, join, join-jsonl, eval, startup (all)
+  --tasks a,b       build, join, join-jsonl, eval, upload, startup (all)
   --peers a,b       copy, python, orjson, duckdb, polars, chdb, or none (all)
   --cores 1,2       on how many cores; two cores are measured at the largest size alone (1,2)
   --n 5             rounds that count
@@ -76,7 +78,8 @@ pub(crate) fn bench(args: &[String]) -> Result {
         for &rows in rows {
             let data = Data::make(&world, rows, &folder.join("data"))?;
             for &cores in &options.cores {
-                if cores != 1 && (rows != largest || task == Task::Startup) {
+                // What is uploaded to has the second core.
+                if cores != 1 && (rows != largest || matches!(task, Task::Startup | Task::Upload)) {
                     continue;
                 }
                 let work = folder.join("work");
@@ -110,6 +113,9 @@ pub(crate) fn bench(args: &[String]) -> Result {
 /// All rounds of one task.
 fn compete(world: &World, task: Task, data: &Data, setup: &Setup<'_>, rounds: usize) -> Result<Contest> {
     let contestants = setup.contestants(task, data);
+    if task == Task::Upload {
+        setup.prepare_upload(data)?;
+    }
     let processors: Vec<usize> = (0..setup.threads).collect();
     let environment = [("POLARS_MAX_THREADS".to_owned(), setup.threads.to_string())];
     let before = environment::load();
@@ -119,10 +125,21 @@ fn compete(world: &World, task: Task, data: &Data, setup: &Setup<'_>, rounds: us
         .collect();
     for round in 0..=rounds {
         for (contestant, ran) in contestants.iter().zip(&mut ran).filter(|(_, ran)| ran.failure.is_none()) {
+            let server = match task {
+                Task::Upload => Some(Server::start(setup.product, setup.threads, setup.folder)?),
+                _ => None,
+            };
+            let environment: Vec<_> =
+                environment.iter().cloned().chain(server.iter().flat_map(Server::environment)).collect();
             let taken = measure::run(&contestant.command, setup.folder, &processors, &environment);
             match taken {
                 Ok(taken) if 0 < round => ran.runs.push(taken),
-                Ok(_) => look_at(world, task, data, contestant, ran),
+                Ok(_) => {
+                    if let (Some(server), Some(output)) = (&server, &contestant.output) {
+                        server.fetch(output)?;
+                    }
+                    look_at(world, task, data, contestant, ran);
+                }
                 Err(error) => ran.failure = Some(error.to_string()),
             }
             // The next run shall not find room that this one made, nor run out of it.
