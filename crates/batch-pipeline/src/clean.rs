@@ -168,7 +168,9 @@ impl Look {
 }
 
 async fn look(attempt: &Attempt, backends: &Backends) -> Look {
-    let Some(name) = &attempt.job else { return Look::Unknown };
+    let Some(name) = &attempt.job else {
+        return if attempt.is_refused() { Look::Gone } else { Look::Unknown };
+    };
     match backends.jobs.get(name).await {
         Ok(job) if job.state.is_terminal() => Look::Ended,
         Ok(job) => Look::Running(job.state),

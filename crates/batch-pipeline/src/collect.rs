@@ -16,7 +16,7 @@ use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
     patience::patiently,
     run_dir::{put_in_place, temporary_of},
-    state::CollectedFile,
+    state::{Attempt, CollectedFile},
     status::is_collected,
     submit::current,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn collect(
         (current(run.state(), shard)?.clone(), run.path().to_owned())
     };
     // What was collected while the job was running is not all.
-    if is_collected(&attempt, &root) {
+    if attempt.is_refused() || is_collected(&attempt, &root) {
         return Ok(());
     }
     let mut job = BatchPredictionJob::default();
@@ -50,7 +50,7 @@ pub(crate) async fn collect(
     job.state = attempt.state.clone();
     let failed =
         |error| Error::new(Kind::Backend, format!("collect the predictions of shard {shard}")).with_source(error);
-    let folder = PathBuf::from("predictions").join(format!("s{shard:05}-a{}", attempt.number));
+    let folder = folder_of(shard, &attempt);
     // From the beginning each time: a file that is half here has no name yet.
     let files = patiently(shard, "collect the predictions", context, async || {
         let source = backends.output.open(&attempt.output, &job).await.map_err(failed)?;
@@ -64,6 +64,11 @@ pub(crate) async fn collect(
             attempt.collected = Some(files);
         }
     })
+}
+
+/// Where the predictions of an attempt are, relative to the run directory.
+pub(crate) fn folder_of(shard: usize, attempt: &Attempt) -> PathBuf {
+    PathBuf::from("predictions").join(format!("s{shard:05}-a{}", attempt.number))
 }
 
 /// Brings what there is into files of `folder` below `root`. The disk is written on a thread of its own, so that

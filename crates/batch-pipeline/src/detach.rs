@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use batch_backend::Kind as BackendKind;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Kind, Report, Result, RunDir, collect as collecting,
     in_place::RECORDS,
+    refused,
     run::{fail_where_all_failed, prepare, report},
     run_dir::digest_of,
     submit as submitting,
@@ -20,7 +21,8 @@ use crate::{
 ///
 /// What was done before is not done again. All shards get their job, whatever `limits.jobs` says of how
 /// many [`run`](crate::run()) keeps going at once: nobody is there to begin the others later, and the
-/// service queues what it cannot run. So many are created at once.
+/// service queues what it cannot run. So many are created at once. A shard whose job the service refuses for
+/// good is told by an event and in the run's state; where it refuses all of them, that is the error.
 ///
 /// # Errors
 /// The input cannot be built; a backend refuses; somebody asked to stop. The run can be taken up again in
@@ -30,8 +32,12 @@ pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) ->
     let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs.max(1));
     let run = Mutex::new(run);
     let run = &run;
-    let each = |shard: usize| submitting::submit(run, shard, backends, context);
-    stream::iter((0..shards).map(each)).buffer_unordered(at_once).try_collect().await
+    let each = |shard: usize| async move {
+        Ok::<_, Error>(submitting::submit(run, shard, backends, context).await?.map(|refusal| (shard, refusal)))
+    };
+    let submitted = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
+    let refused = submitted.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
+    refused::take_down(*run.lock().await, refused, context)
 }
 
 /// Waits until the newest job of every shard has ended, by the spec's poll policy. Nothing is created and
@@ -119,7 +125,7 @@ async fn look(run: &mut RunDir, shard: usize, backends: &Backends, context: &Con
 /// The shards whose newest job has not ended; an error where one has no job.
 fn open_shards(run: &RunDir) -> Result<Vec<usize>> {
     let state = run.state();
-    let created = |attempt: &crate::state::Attempt| attempt.job.is_some();
+    let created = |attempt: &crate::state::Attempt| attempt.job.is_some() || attempt.is_refused();
     let submitted = state.shards.iter().filter(|shard| shard.attempts.last().is_some_and(created)).count();
     if !state.staged || submitted < state.shards.len() {
         let shards = state.shards.len();

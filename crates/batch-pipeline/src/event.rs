@@ -63,6 +63,13 @@ pub enum Event {
         /// Whether it had been created before.
         adopted: bool,
     },
+    /// The service refused to create a job, and will. The other shards go on.
+    Refused {
+        /// For which shard.
+        shard: usize,
+        /// Why.
+        error: String,
+    },
     /// A job was looked at.
     Polled {
         /// For which shard.

@@ -74,6 +74,7 @@ mod patience;
 mod plan;
 mod poll;
 mod records;
+mod refused;
 mod report;
 mod request;
 mod retry;

@@ -1,11 +1,11 @@
 //! A run from wherever it stopped to its end.
 
 use batch_io::{COST_COLUMN, RESULT_COLUMNS};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use tokio::sync::Mutex;
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish, in_place,
+    Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish, in_place, refused,
     stage::{open_table, stage},
     state::{Attempt, RunState},
     submit::{current, submit},
@@ -88,7 +88,8 @@ fn check(state: &RunState) -> Result<()> {
     Ok(())
 }
 
-/// A job for each shard, several at once: created, waited for, collected.
+/// A job for each shard, several at once: created, waited for, collected. A shard whose job is refused for good
+/// holds back no other.
 async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
     let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs);
     // Results in BigQuery are made where the predictions are.
@@ -96,22 +97,30 @@ async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Res
     let run = Mutex::new(run);
     let run = &run;
     let each = |shard: usize| async move {
-        submit(run, shard, backends, context).await?;
+        if let Some(refusal) = submit(run, shard, backends, context).await? {
+            return Ok(Some((shard, refusal)));
+        }
         if !current(run.lock().await.state(), shard)?.has_ended() {
             wait(run, shard, backends, context).await?;
         }
-        if is_here { collect::collect(run, shard, backends, context).await } else { Ok(()) }
+        if is_here {
+            collect::collect(run, shard, backends, context).await?;
+        }
+        Ok::<_, Error>(None)
     };
-    stream::iter((0..shards).map(each)).buffer_unordered(at_once).try_collect().await
+    let answered = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
+    let refused = answered.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
+    refused::take_down(*run.lock().await, refused, context)
 }
 
 /// Where no job has a single prediction, there is nothing to join: the job's own error is the answer.
 pub(crate) fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Result<()> {
     let is_here = run.state().spec.results.is_here();
     let nothing = |attempt: &Attempt| {
-        attempt.state != batch_model::JobState::Succeeded
-            && attempt.collected.iter().flatten().all(|file| file.bytes == 0)
-            && (is_here || attempt.output_info.is_none())
+        attempt.is_refused()
+            || attempt.state != batch_model::JobState::Succeeded
+                && attempt.collected.iter().flatten().all(|file| file.bytes == 0)
+                && (is_here || attempt.output_info.is_none())
     };
     // What was answered before is there all the same.
     if 0 < run.state().cached_records() {
@@ -119,7 +128,8 @@ pub(crate) fn fail_where_all_failed(run: &mut RunDir, context: &Context) -> Resu
     }
     // Of earlier attempts too: a resume that failed leaves what was answered before it.
     let attempts = || run.state().shards.iter().flat_map(|shard| &shard.attempts);
-    let newest = run.state().shards.iter().find_map(|shard| shard.attempts.last());
+    let mut newest = run.state().shards.iter().filter_map(|shard| shard.attempts.last());
+    let newest = newest.clone().find(|attempt| attempt.job.is_some()).or_else(|| newest.next());
     let Some(first) = newest.filter(|_| attempts().all(nothing)) else { return Ok(()) };
     let error = job_error(first, run.state());
     // Nothing more will come of this run; the next one is a new one.

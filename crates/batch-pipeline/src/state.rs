@@ -244,6 +244,12 @@ impl Attempt {
     pub fn has_ended(&self) -> bool {
         self.state.is_terminal()
     }
+
+    /// Whether the service refused to create the job: then there is none, and `error` says why.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.job.is_none() && self.has_ended()
+    }
 }
 
 /// A state and when it was first seen.

@@ -69,7 +69,7 @@ impl RunStage {
             Self::Finished
         } else if !state.staged || state.rounds.iter().any(|round| !round.staged) {
             Self::Staging
-        } else if newest().any(|attempt| attempt.is_none_or(|attempt| attempt.job.is_none())) {
+        } else if newest().any(|attempt| attempt.is_none_or(|attempt| attempt.job.is_none() && !attempt.is_refused())) {
             Self::Submitting
         } else if newest().flatten().any(|attempt| !attempt.has_ended()) {
             Self::Running
@@ -106,6 +106,9 @@ pub struct ShardStatus {
     pub job: Option<JobStatus>,
     /// Why the job could not be looked at; it is as it was last seen then.
     pub unseen: Option<String>,
+    /// Why there is no job, where the service refused to create it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// How a job stands.
@@ -353,11 +356,17 @@ async fn look(shard: &Shard, directory: &Path, jobs: Option<&dyn JobService>, no
         collected: false,
         job: None,
         unseen: None,
+        refused: None,
     };
     let Some(attempt) = shard.attempts.last() else { return Ok(status) };
     status.attempt = attempt.number;
     status.collected = is_collected(attempt, directory);
-    let Some(name) = &attempt.job else { return Ok(status) };
+    let Some(name) = &attempt.job else {
+        if attempt.is_refused() {
+            status.refused = attempt.error.as_ref().map(|error| error.message.clone().unwrap_or_default());
+        }
+        return Ok(status);
+    };
     let mut job = None;
     if let Some(jobs) = jobs.filter(|_| !attempt.has_ended()) {
         match jobs.get(name).await {

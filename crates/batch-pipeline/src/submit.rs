@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
     patience::patiently,
+    refused::{is_refusal, words_of},
     state::{Attempt, RunState, StateSeen},
 };
 
@@ -32,14 +33,14 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// How often a job is created whose creation was not acknowledged and that was not found either.
 const CREATES: u32 = 3;
 
-/// Sees to it that the newest attempt of `shard` has a job.
+/// Sees to it that the newest attempt of `shard` has a job; why not, where the service refused it for good.
 pub(crate) async fn submit(
     run: &Mutex<&mut RunDir>,
     shard: usize,
     backends: &Backends,
     context: &Context,
-) -> Result<()> {
-    let Some((attempt, intended_before, job)) = intend(run, shard, backends, context).await? else { return Ok(()) };
+) -> Result<Option<Error>> {
+    let Some((attempt, intended_before, job)) = intend(run, shard, backends, context).await? else { return Ok(None) };
     // An intent from an earlier process may have become a job.
     let mut found = if intended_before { look_twice(backends, shard, &attempt, context).await? } else { None };
     let adopted = found.is_some();
@@ -57,8 +58,12 @@ pub(crate) async fn submit(
                 found = look_twice(backends, shard, &attempt, context).await?;
             }
             Err(error) => {
-                let maybe_done = error.maybe_done();
+                let (maybe_done, is_refusal) = (error.maybe_done(), is_refusal(&error));
                 let failed = Error::new(Kind::Backend, format!("create the job of shard {shard}")).with_source(error);
+                if is_refusal {
+                    context.events.send(&Event::Refused { shard, error: words_of(&failed) });
+                    return Ok(Some(failed));
+                }
                 let hint = "run it again: the job is looked for before another is created";
                 return Err(if maybe_done { failed.with_hint(hint) } else { failed });
             }
@@ -74,11 +79,11 @@ pub(crate) async fn submit(
         }
     })?;
     context.events.send(&Event::Submitted { shard, job: name, adopted });
-    Ok(())
+    Ok(None)
 }
 
 /// Puts the intent on disk, unless it is there: the attempt, whether it was there, and the job to
-/// create. `None` where the job exists already.
+/// create. `None` where the job exists already, or was refused before.
 async fn intend(
     run: &Mutex<&mut RunDir>,
     shard: usize,
@@ -88,8 +93,8 @@ async fn intend(
     let mut run = run.lock().await;
     let resumed = resume_of(run.state(), shard, backends)?;
     let intended_before = match (run.state().shards[shard].attempts.last(), &resumed) {
-        (Some(attempt), None) if attempt.job.is_some() => return Ok(None),
-        (Some(attempt), _) if attempt.job.is_none() => true,
+        (Some(attempt), None) if attempt.job.is_some() || attempt.is_refused() => return Ok(None),
+        (Some(attempt), _) if attempt.job.is_none() && !attempt.is_refused() => true,
         _ => {
             let now = context.clock.now();
             run.update(|state| {

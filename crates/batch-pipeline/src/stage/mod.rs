@@ -132,8 +132,8 @@ async fn verify(run: &RunDir, round: u32, backends: &Backends, context: &Context
     let mut all = Vec::new();
     for shard in run.state().shards.iter().filter(|shard| shard.round == round) {
         context.stop.check()?;
-        // What a job has read already need not lie there any more.
-        if shard.attempts.iter().any(|attempt| attempt.job.is_some()) {
+        // What a job has read already need not lie there any more, nor what none will read.
+        if shard.attempts.iter().any(|attempt| attempt.job.is_some() || attempt.is_refused()) {
             all.push(true);
             continue;
         }

@@ -8,6 +8,7 @@ mod in_place;
 mod kills;
 mod overlap;
 mod plan;
+mod refused;
 mod retry;
 mod run;
 mod spec;

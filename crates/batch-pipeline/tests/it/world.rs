@@ -9,13 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use batch_backend::{
-    Error, JobPage, JobService, Kind, ListJobs, Result,
+    Error, JobPage, JobService, Kind, ListJobs, Result, ServiceError,
     memory::{MemoryJobs, MemoryStore},
 };
 use batch_model::{BatchPredictionJob, JobName};
 use batch_pipeline::{
     Backends, Clock, Context, Event, Events, Overrides, Report, Retried, RetryOptions, RunDir, RunDirOptions,
-    Selection, Spec, Stop,
+    SHARD_LABEL, Selection, Spec, Stop,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -71,6 +71,8 @@ pub(crate) struct Jobs {
     labels: Arc<Mutex<Vec<serde_json::Map<String, serde_json::Value>>>>,
     /// The jobs that fail.
     failed: Arc<Mutex<Vec<String>>>,
+    /// The shards, by their labels, of which no job is made.
+    refused: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Jobs {
@@ -100,6 +102,12 @@ impl fmt::Display for Jobs {
 #[async_trait]
 impl JobService for Jobs {
     async fn create(&self, job: &BatchPredictionJob) -> Result<BatchPredictionJob> {
+        let label = job.labels.get(SHARD_LABEL).and_then(|label| label.as_str()).unwrap();
+        if self.refused.lock().unwrap().contains(&label) {
+            let mut service = ServiceError::new(400);
+            service.message = Some("The request is not allowed.".to_owned());
+            return Err(Error::new(Kind::InvalidArgument, "create the job", "x").with_service(service));
+        }
         let lost = || Err(Error::new(Kind::Unavailable, "create the job", "x").with_maybe_done(true));
         match self.take(|wrong| matches!(wrong, Wrong::LostCreate | Wrong::NoCreate | Wrong::FailedJob)) {
             Some(Wrong::NoCreate) => lost(),
@@ -166,6 +174,7 @@ impl World {
             created: Arc::default(),
             labels: Arc::default(),
             failed: Arc::default(),
+            refused: Arc::default(),
         };
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         Self { folder, store, jobs, answers, clock, told: Arc::default() }
@@ -186,6 +195,12 @@ impl World {
     /// From now on the service cuts off the answers to such requests.
     pub(crate) fn truncates<const N: usize>(&self, texts: [&'static str; N]) -> &Self {
         *self.answers.truncates.lock().unwrap() = texts.to_vec();
+        self
+    }
+
+    /// From now on the service makes no jobs of these shards: `s00001-a1`.
+    pub(crate) fn refuses<const N: usize>(&self, shards: [&'static str; N]) -> &Self {
+        *self.jobs.refused.lock().unwrap() = shards.to_vec();
         self
     }
 
@@ -263,6 +278,7 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Submitted { shard, adopted, .. } => {
             format!("submitted {shard}{}", if *adopted { " adopted" } else { "" })
         }
+        Event::Refused { shard, .. } => format!("refused {shard}"),
         Event::Polled { shard, state, changed: true, .. } => format!("{shard} {state}"),
         Event::PollFailed { shard, .. } => format!("{shard} poll failed"),
         Event::Collected { shard, files, .. } => format!("collected {shard}: {files}"),

@@ -1,0 +1,100 @@
+//! A shard whose job the service refuses for good: the others' answers are worth having all the same.
+
+use batch_model::JobState;
+use batch_pipeline::{Kind, RetryOptions, RunStage, Stop};
+use insta::assert_snapshot;
+
+use crate::world::World;
+
+const TABLE: &str = "text\na\nb\nc\nd\ne\n";
+const THREE_SHARDS: &str = "[limits]\nrequests = 2\n";
+
+#[tokio::test]
+async fn the_others_are_collected_and_its_records_say_why() {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00001-a1"]).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!((report.accounting.answered, report.accounting.request_error), (3, 2));
+    assert!(report.accounting.is_balanced());
+    let results = std::fs::read_to_string(run.path().join("results.csv")).unwrap();
+    let column =
+        |line: &str| line.split(',').take(2).chain(line.split(',').skip(3).take(1)).collect::<Vec<_>>().join(",");
+    assert_snapshot!(results.lines().map(column).collect::<Vec<_>>().join("\n"), @r"
+    text,outcome,detail
+    a,answered,
+    b,answered,
+    c,request_error,create the job of shard 1: create the job x: 400 invalid argument: The request is not allowed.
+    d,request_error,create the job of shard 1: create the job x: 400 invalid argument: The request is not allowed.
+    e,answered,
+    ");
+    let told = world.told();
+    assert!(told.contains(&"refused 1".to_owned()) && told.contains(&"collected 2: 1".to_owned()), "{told:?}");
+    let refused = report.jobs.iter().find(|job| job.shard == 1).unwrap();
+    assert_eq!((refused.job.as_ref(), &refused.state), (None, &JobState::Failed));
+    let why = refused.error.as_ref().unwrap().message.as_deref().unwrap();
+    assert_snapshot!(why, @"create the job of shard 1: create the job x: 400 invalid argument: The request is not allowed.");
+    assert!(run.state().is_finished());
+    assert_eq!(RunStage::of(run.state()), RunStage::Finished);
+
+    // Taken up again it is as it is; what was refused is not tried again by the way.
+    let path = run.path().to_owned();
+    drop(run);
+    let created = *world.refuses([]).jobs.created.lock().unwrap();
+    let mut run = batch_pipeline::RunDir::load(&path).unwrap();
+    let again = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(again.accounting, report.accounting);
+    assert_eq!(*world.jobs.created.lock().unwrap(), created);
+
+    // A retry asks about exactly these.
+    let retried = world.retry(&mut run, &RetryOptions::default()).await.unwrap();
+    assert_eq!(retried.report.accounting.answered, 5);
+    assert_eq!(run.state().rounds[0].records, 2);
+    assert_eq!(*world.jobs.created.lock().unwrap(), created + 1);
+}
+
+#[tokio::test]
+async fn where_every_shard_is_refused_the_run_says_so_and_goes_on_later() {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00000-a1", "s00001-a1", "s00002-a1"]).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    let error = world.go(&mut run, Stop::never()).await.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Backend, "create the job of shard 0"));
+    assert!(!run.state().is_finished());
+    let report = world.refuses([]).go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 5);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_retry_that_is_refused_is_not_over() {
+    let world = World::new();
+    let spec = world.table(TABLE).fails(["b"]).spec("");
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]).refuses(["s00001-a1"]);
+    let error = world.retry(&mut run, &RetryOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Backend);
+    world.refuses([]);
+    let retried = world.retry(&mut run, &RetryOptions::default()).await.unwrap();
+    assert!(retried.resumed, "the round went on");
+    assert_eq!(retried.report.accounting.answered, 5);
+}
+
+#[tokio::test]
+async fn submitted_without_it_the_rest_is_waited_for_and_collected() {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00002-a1"]).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    let (backends, context) = world.tools(Stop::never());
+    batch_pipeline::submit(&mut run, &backends, &context).await.unwrap();
+    assert!(run.state().shards[2].attempts[0].is_refused());
+    let path = run.path().to_owned();
+    let seen = batch_pipeline::status(run.state(), &path, Some(&*backends.jobs), context.clock.now()).await.unwrap();
+    assert_eq!(seen.stage, RunStage::Running);
+    assert!(seen.shards[2].refused.as_deref().unwrap().contains("not allowed"));
+    batch_pipeline::wait(&mut run, &backends, &context).await.unwrap();
+    let collected = batch_pipeline::collect(&mut run, &backends, &context, false, None).await.unwrap();
+    let accounting = collected.report.unwrap().accounting;
+    assert_eq!((accounting.answered, accounting.request_error), (4, 1));
+}
