@@ -89,6 +89,24 @@ mod tests {
         assert!(schedule(86_400.0).len() < 2000, "{} polls a day", schedule(86_400.0).len());
     }
 
+    /// How long the end of a job goes unnoticed on average, where it may come at any moment between the two.
+    fn mean_delay(from: f64, to: f64) -> f64 {
+        let looks = schedule(to);
+        let gaps = looks.windows(2).filter(|pair| from <= pair[0]).map(|pair| pair[1] - pair[0]);
+        let (time, delay) = gaps.fold((0.0, 0.0), |(time, delay), gap| (time + gap, delay + gap * gap / 2.0));
+        delay / time
+    }
+
+    #[test]
+    fn the_end_of_a_job_is_noticed_soon_for_its_age() {
+        assert!(mean_delay(0.0, 900.0) <= 2.5, "{}", mean_delay(0.0, 900.0));
+        for hours in [0.25, 0.5, 1.0, 1.5] {
+            let (from, to) = (hours * 3600.0, hours * 3600.0 + 900.0);
+            assert!(mean_delay(from, to) <= 0.01 * from, "{hours} h: {}", mean_delay(from, to));
+        }
+        assert!(mean_delay(7200.0, 86_400.0) <= 30.5, "{}", mean_delay(7200.0, 86_400.0));
+    }
+
     #[test]
     fn jitter_stays_within_its_part() {
         let policy = PollPolicy::default();
