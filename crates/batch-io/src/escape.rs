@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::block::{BLOCK, Block, Level, Simd, dispatch};
+use crate::page::Page;
 
 /// Appends text escaped as JSON requires and no further: quotes, backslashes and the
 /// control characters below U+0020, in the short form where there is one. The bytes are
@@ -10,31 +11,37 @@ use crate::block::{BLOCK, Block, Level, Simd, dispatch};
 ///
 /// All else stays as it is, U+2028 too: a JSONL line ends in a line feed and nothing
 /// else, and that is how the service's import reads it.
-pub(crate) fn push_escaped(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn push_escaped(text: &str, out: &mut Page) {
     dispatch!(Level::new(), simd => push_text(simd, text.as_bytes(), out));
 }
 
 /// The same for a part of a text whose bytes that need an escape are known: a bit for each byte, 64 of
 /// them a number. In a part that is `doubled` two quotes stand for one. At least two blocks of
 /// [`BLOCK`] bytes stand behind the part, whatever they are.
-pub(crate) fn push_escaped_part(text: &str, escapes: &[u64], part: Range<usize>, doubled: bool, out: &mut Vec<u8>) {
-    let (text, escapes) = (text.as_bytes(), Known(escapes));
+pub(crate) fn push_escaped_part(text: &str, escapes: &[u64], part: Range<usize>, doubled: bool, out: &mut Page) {
+    let text = text.as_bytes();
     // For the instructions that find a bit and that copy a block.
     if doubled {
-        dispatch!(Level::new(), simd => push_part::<_, true>(simd, text, part, escapes, out));
+        dispatch!(Level::new(), simd => push_part::<_, true>(simd, text, part, Known(escapes), out));
     } else {
-        dispatch!(Level::new(), simd => push_part::<_, false>(simd, text, part, escapes, out));
+        dispatch!(Level::new(), simd => push_part::<_, false>(simd, text, part, Known(escapes), out));
     }
 }
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn push_text<S: Simd>(simd: S, text: &[u8], out: &mut Vec<u8>) {
-    // Blocks with two more behind them; what is left is copied to where it has them.
-    let whole = (text.len() / BLOCK).saturating_sub(2) * BLOCK;
+fn push_text<S: Simd>(simd: S, text: &[u8], out: &mut Page) {
+    // A key, a label, a word.
+    if text.len() <= BLOCK {
+        let mut padded = [0; 2 * BLOCK];
+        padded[..text.len()].copy_from_slice(text);
+        return push_part::<_, false>(simd, &padded, 0..text.len(), Looked, out);
+    }
+    // Blocks with another one behind them; what is left is copied to where it has that too.
+    let whole = (text.len() - BLOCK) / BLOCK * BLOCK;
     push_part::<_, false>(simd, text, 0..whole, Looked, out);
     let rest = &text[whole..];
-    let mut padded = [0; 5 * BLOCK];
+    let mut padded = [0; 3 * BLOCK];
     padded[..rest.len()].copy_from_slice(rest);
     push_part::<_, false>(simd, &padded, 0..rest.len(), Looked, out);
 }
@@ -69,10 +76,10 @@ impl Escapes for Looked {
     }
 }
 
-/// A block of nothing but the longest escapes, and what is written behind it at once.
-const ROOM: usize = 6 * BLOCK + BLOCK;
-/// By so much the output grows: in few steps, each of them short enough to stay in the nearest cache.
-const GROWTH: usize = 1024 + ROOM;
+/// So many blocks are written before it is seen to that there is room for more.
+const BLOCKS: usize = 16;
+/// Of nothing but the longest escapes, and what is written behind them at once.
+const ROOM: usize = 6 * BLOCK * BLOCKS + BLOCK;
 
 /// Copies block by block, and goes back to where an escape belongs: that takes fewer instructions than to
 /// copy from escape to escape, since the length of a block is known when this is compiled.
@@ -83,29 +90,48 @@ fn push_part<S: Simd, const DOUBLED: bool>(
     text: &[u8],
     part: Range<usize>,
     escapes: impl Escapes,
-    out: &mut Vec<u8>,
+    out: &mut Page,
 ) {
     if part.is_empty() {
         return;
     }
     let (first, last) = (part.start / BLOCK, (part.end - 1) / BLOCK);
-    let mut written = out.len();
-    // Where the part begins in its first block. Of the last one too much is copied, and taken back.
-    let mut from = part.start % BLOCK;
-    let behind = (last + 1) * BLOCK - part.end;
-    // What of the next block is looked for.
-    let mut mask = !0 << from;
-    for number in first..=last {
-        let page = room(out, written);
-        let two: &[u8; 2 * BLOCK] = chunk(&text[number * BLOCK..]);
-        let mut found = escapes.of(simd, number, chunk(two)) & mask;
-        mask = !0;
-        if number == last {
-            found &= !0 >> behind;
-        }
-        // Where on the page the byte at `from` is.
+    let (blocks, _) = text[..(last + 2) * BLOCK].as_chunks();
+    let mut pen = Pen::<DOUBLED> { from: part.start % BLOCK, mask: !0 << (part.start % BLOCK) };
+    let mut number = first;
+    while number < last {
+        let page = out.room(ROOM);
+        let end = last.min(number + BLOCKS);
         let mut at = 0;
-        page[..BLOCK].copy_from_slice(&two[from..from + BLOCK]);
+        for two in blocks[number..=end].windows(2) {
+            at = pen.block(two, escapes.of(simd, number, &two[0]), page, at);
+            number += 1;
+        }
+        out.advance(at);
+    }
+    // Of the last one too much is copied, and taken back.
+    let behind = (last + 1) * BLOCK - part.end;
+    let page = out.room(ROOM);
+    let at = pen.block(&blocks[last..], escapes.of(simd, last, &blocks[last]) & !0 >> behind, page, 0);
+    out.advance(at - behind);
+}
+
+/// Where the text of a block begins, and what of it is looked for.
+struct Pen<const DOUBLED: bool> {
+    from: usize,
+    mask: u64,
+}
+
+impl<const DOUBLED: bool> Pen<DOUBLED> {
+    /// Writes the first of two blocks to `at` on the page, and says where it ends there.
+    #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+    #[inline(always)]
+    fn block(&mut self, two: &[[u8; BLOCK]], found: u64, page: &mut [u8], mut at: usize) -> usize {
+        let Some(two) = two.as_flattened().first_chunk::<{ 2 * BLOCK }>() else { return at };
+        let mut from = self.from;
+        let mut found = found & self.mask;
+        *self = Self { from: 0, mask: !0 };
+        page[at..at + BLOCK].copy_from_slice(&two[from..from + BLOCK]);
         while found != 0 {
             let place = found.trailing_zeros() as usize;
             found &= found - 1;
@@ -116,7 +142,7 @@ fn push_part<S: Simd, const DOUBLED: bool>(
                 // The second one stays.
                 page[at] = b'\\';
                 if place + 1 == BLOCK {
-                    mask = !1;
+                    self.mask = !1;
                 } else {
                     found &= found - 1;
                 }
@@ -128,31 +154,7 @@ fn push_part<S: Simd, const DOUBLED: bool>(
             from += 1;
             page[at..at + BLOCK].copy_from_slice(&two[from..from + BLOCK]);
         }
-        written += at + (BLOCK - from);
-        from = 0;
-    }
-    out.truncate(written - behind);
-}
-
-/// Room for a block behind what is written.
-#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
-#[inline(always)]
-fn room(out: &mut Vec<u8>, written: usize) -> &mut [u8; ROOM] {
-    if out.len() < written + ROOM {
-        out.resize(written + GROWTH, 0);
-    }
-    match out[written..].first_chunk_mut() {
-        Some(page) => page,
-        None => unreachable!("it has grown"),
-    }
-}
-
-#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
-#[inline(always)]
-fn chunk<const N: usize>(text: &[u8]) -> &[u8; N] {
-    match text.first_chunk() {
-        Some(chunk) => chunk,
-        None => panic!("blocks stand behind all that is escaped"),
+        at + BLOCK - from
     }
 }
 
@@ -183,9 +185,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn escaped(text: &str) -> String {
-        let mut out = Vec::new();
+        let mut out = Page::default();
         push_escaped(text, &mut out);
-        String::from_utf8(out).unwrap()
+        String::from_utf8(out.into_vec()).unwrap()
     }
 
     #[test]
@@ -222,9 +224,9 @@ mod tests {
         #[test]
         fn same_bytes_as_serde_json(before in ".{0,4}", text in ".*", head in "[\u{0}-\u{7f}é日]{0,150}") {
             let text = head + &text;
-            let mut out = before.clone().into_bytes();
+            let mut out = Page::from_vec(before.clone().into_bytes());
             push_escaped(&text, &mut out);
-            prop_assert_eq!(format!("\"{}\"", &String::from_utf8(out).unwrap()[before.len()..]), serde_json::to_string(&text).unwrap());
+            prop_assert_eq!(format!("\"{}\"", &String::from_utf8(out.into_vec()).unwrap()[before.len()..]), serde_json::to_string(&text).unwrap());
         }
 
         /// Between other text, as a field stands between others; and with its quotes doubled.
@@ -242,9 +244,9 @@ mod tests {
                         found << 1 | u64::from(*byte < b' ' || matches!(byte, b'"' | b'\\'))
                     })
                 }).collect();
-                let mut out = b"before".to_vec();
+                let mut out = Page::from_vec(b"before".to_vec());
                 push_escaped_part(&whole, &escapes, head.len()..head.len() + written.len(), doubled, &mut out);
-                prop_assert_eq!(String::from_utf8(out).unwrap(), format!("before{}", escaped(&text)));
+                prop_assert_eq!(String::from_utf8(out.into_vec()).unwrap(), format!("before{}", escaped(&text)));
             }
         }
     }

@@ -52,6 +52,7 @@ mod json;
 mod key;
 mod lint;
 mod outcome;
+mod page;
 mod predictions;
 mod request;
 mod suggest;

@@ -13,6 +13,7 @@ pub use template::RequestTemplate;
 
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::key::{KeySpec, Keys};
+use crate::page::Page;
 use crate::table::{Record, Table};
 
 /// The request lines of a table, one after the other, in input order.
@@ -77,11 +78,14 @@ impl<'t, R: Read> RequestLines<'t, R> {
     ///
     /// # Errors
     /// Those of [`next_line`](Self::next_line).
-    pub fn next_line_if(
-        &mut self,
-        out: &mut Vec<u8>,
-        mut wanted: impl FnMut(u64) -> bool,
-    ) -> Result<Option<LineInfo<'_>>> {
+    pub fn next_line_if(&mut self, out: &mut Vec<u8>, wanted: impl FnMut(u64) -> bool) -> Result<Option<LineInfo<'_>>> {
+        let mut page = Page::from_vec(std::mem::take(out));
+        let line = self.next_line_to(&mut page, wanted);
+        *out = page.into_vec();
+        line
+    }
+
+    fn next_line_to(&mut self, out: &mut Page, mut wanted: impl FnMut(u64) -> bool) -> Result<Option<LineInfo<'_>>> {
         loop {
             if !self.table.read(&mut self.record)? {
                 return if self.table.records() == 0 { Err(self.no_records()) } else { Ok(None) };
@@ -93,7 +97,7 @@ impl<'t, R: Read> RequestLines<'t, R> {
         }
         let before = out.len();
         let key = self.keys.key(&self.record)?;
-        self.template.render(&self.record, key, out).map_err(|error| error.in_file(self.table.name()))?;
+        self.template.render_to(&self.record, key, out).map_err(|error| error.in_file(self.table.name()))?;
         let (index, line) = (self.record.index(), self.record.line());
         Ok(Some(LineInfo { index, line, key, length: out.len() - before }))
     }
@@ -159,16 +163,16 @@ pub fn build<R: Read, W: Write>(
     let failed = |error| Error::io("writing the request lines failed", error);
     let mut lines = RequestLines::new(table, template, key)?;
     let mut summary = BuildSummary::default();
-    let mut chunk = Vec::with_capacity(CHUNK);
-    while let Some(line) = lines.next_line(&mut chunk)? {
+    let mut chunk = Page::default();
+    while let Some(line) = lines.next_line_to(&mut chunk, |_| true)? {
         summary.records += 1;
         summary.bytes += line.length as u64;
         if CHUNK <= chunk.len() {
-            out.write_all(&chunk).map_err(failed)?;
+            out.write_all(chunk.bytes()).map_err(failed)?;
             chunk.clear();
         }
     }
-    out.write_all(&chunk).and_then(|()| out.flush()).map_err(failed)?;
+    out.write_all(chunk.bytes()).and_then(|()| out.flush()).map_err(failed)?;
     summary.blank_lines = lines.table().blank_lines();
     Ok(summary)
 }

@@ -6,6 +6,7 @@ use super::label;
 use super::spec::{FilePart, MimeType, RequestSpec};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::escape::push_escaped;
+use crate::page::Page;
 use crate::suggest;
 use crate::table::{Columns, Record};
 use crate::template::{Jinja, Piece, Row, Template};
@@ -81,6 +82,14 @@ impl RequestTemplate {
     /// [`ErrorKind::FilePart`] for a URI that can be none; with the line and the key, and
     /// without the file, which is not known here.
     pub fn render(&self, record: &Record, key: &str, out: &mut Vec<u8>) -> Result<()> {
+        let mut page = Page::from_vec(std::mem::take(out));
+        let rendered = self.render_to(record, key, &mut page);
+        *out = page.into_vec();
+        rendered
+    }
+
+    /// The same to where more lines go.
+    pub(super) fn render_to(&self, record: &Record, key: &str, out: &mut Page) -> Result<()> {
         let before = out.len();
         let rendered = self.render_parts(&Row::new(record, key), out);
         if rendered.is_err() {
@@ -89,12 +98,12 @@ impl RequestTemplate {
         rendered
     }
 
-    fn render_parts(&self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn render_parts(&self, row: &Row<'_>, out: &mut Page) -> Result<()> {
         for part in &self.parts {
             match part {
-                Part::Constant(bytes) => out.extend_from_slice(bytes),
+                Part::Constant(bytes) => out.push(bytes),
                 Part::Column(position) => row.record.push_escaped(*position, out),
-                Part::Index => out.extend_from_slice(itoa::Buffer::new().format(row.record.index()).as_bytes()),
+                Part::Index => out.push(itoa::Buffer::new().format(row.record.index()).as_bytes()),
                 Part::Key => push_escaped(row.key, out),
                 Part::Jinja(jinja) => jinja.render(row, |text| push_escaped(text, out))?,
                 Part::FileUri { position, name } => {
@@ -272,7 +281,9 @@ impl<'a, H: Hole> Line<'a, H> {
     }
 
     fn text(&mut self, text: &str) {
-        push_escaped(text, &mut self.constant);
+        let mut constant = Page::from_vec(std::mem::take(&mut self.constant));
+        push_escaped(text, &mut constant);
+        self.constant = constant.into_vec();
     }
 
     fn hole(&mut self, hole: H) {

@@ -7,6 +7,7 @@
 
 use super::marks::Marks;
 use super::record::{Field, Text};
+use crate::block::{BLOCK, Block, Level, Simd, dispatch, last_block};
 
 /// Splits one record off the front of bytes that may end anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +105,15 @@ impl Splitter {
     /// Finds the fields of the record at the front; their places, and those of a fault, count from its
     /// beginning.
     pub(super) fn split(self, input: Input<'_>, fields: &mut Fields) -> Result<Split, Fault> {
+        dispatch!(Level::new(), simd => self.split_by(simd, input, fields))
+    }
+}
+
+// What is not inlined would be compiled without the instructions of the caller.
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+impl Splitter {
+    #[inline(always)]
+    fn split_by<S: Simd>(self, simd: S, input: Input<'_>, fields: &mut Fields) -> Result<Split, Fault> {
         fields.clear();
         match input.record() {
             [] if input.last => return Ok(Split::End),
@@ -112,11 +122,12 @@ impl Splitter {
             [b'\r'] if input.last => return Ok(Split::Blank(1)),
             _ => {}
         }
+        let mut stops = Stops { simd, input, delimiter: self.delimiter, block: usize::MAX, found: 0 };
         let mut at = 0;
         loop {
             let next = match input.record().get(at) {
-                Some(b'"') => self.quoted(input, at, fields)?,
-                _ => self.plain(input, at, fields)?,
+                Some(b'"') => self.quoted(&mut stops, at, fields)?,
+                _ => self.plain(&mut stops, at, fields)?,
             };
             match next {
                 Next::Field(start) => at = start,
@@ -127,11 +138,13 @@ impl Splitter {
     }
 
     /// A field without quotes around it; quotes inside it are text.
-    fn plain(self, input: Input<'_>, start: usize, fields: &mut Fields) -> Result<Next, Fault> {
+    #[inline(always)]
+    fn plain<S: Simd>(self, stops: &mut Stops<'_, S>, start: usize, fields: &mut Fields) -> Result<Next, Fault> {
+        let input = stops.input;
         let data = input.record();
         let mut from = start;
         loop {
-            let Some(end) = input.stop(from) else {
+            let Some(end) = stops.first(from) else {
                 if !input.last {
                     return Ok(Next::Partial);
                 }
@@ -150,7 +163,9 @@ impl Splitter {
     }
 
     /// A field in quotes, of which the first is at `open`.
-    fn quoted(self, input: Input<'_>, open: usize, fields: &mut Fields) -> Result<Next, Fault> {
+    #[inline(always)]
+    fn quoted<S: Simd>(self, stops: &mut Stops<'_, S>, open: usize, fields: &mut Fields) -> Result<Next, Fault> {
+        let input = stops.input;
         let data = input.record();
         let mut quotes = input.marks.quotes(input.start + open + 1);
         let mut pairs = 0;
@@ -167,7 +182,7 @@ impl Splitter {
                 continue;
             }
             if pairs == 0 {
-                fields.is_plain &= self.needs_quotes(input, open + 1, quote);
+                fields.is_plain &= self.needs_quotes(stops, open + 1, quote);
                 fields.add(open + 1, quote, quote + 1);
             } else {
                 fields.add_doubled(open + 1, quote, pairs);
@@ -181,9 +196,10 @@ impl Splitter {
     }
 
     /// Whether text without quotes needs quotes around it.
-    fn needs_quotes(self, input: Input<'_>, mut from: usize, end: usize) -> bool {
-        let data = input.record();
-        while let Some(stop) = input.stop(from).filter(|stop| *stop < end) {
+    #[inline(always)]
+    fn needs_quotes<S: Simd>(self, stops: &mut Stops<'_, S>, mut from: usize, end: usize) -> bool {
+        let data = stops.input.record();
+        while let Some(stop) = stops.first(from).filter(|stop| *stop < end) {
             if data[stop] == self.delimiter || matches!(data[stop], b'\n' | b'\r') {
                 return true;
             }
@@ -215,9 +231,51 @@ impl<'a> Input<'a> {
     fn record(&self) -> &'a [u8] {
         &self.bytes[self.start..]
     }
+}
 
-    fn stop(&self, from: usize) -> Option<usize> {
-        Some(self.marks.stop(self.start + from)? - self.start)
+/// Where a field may end that no quotes stand around: looked for a block at a time, and in long texts in
+/// quotes not at all.
+struct Stops<'a, S> {
+    simd: S,
+    input: Input<'a>,
+    delimiter: u8,
+    /// The block that was looked at last.
+    block: usize,
+    found: u64,
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+impl<S: Simd> Stops<'_, S> {
+    /// The first byte of the record at `from` or behind it that is a delimiter, a line feed, a carriage return
+    /// or a quote, or another that needs an escape in JSON.
+    #[inline(always)]
+    fn first(&mut self, from: usize) -> Option<usize> {
+        let start = self.input.start;
+        let mut block = (start + from) / BLOCK;
+        let mut mask = !0 << ((start + from) % BLOCK);
+        loop {
+            if block != self.block {
+                (self.block, self.found) = (block, self.look(block)?);
+            }
+            let found = self.found & mask;
+            if found != 0 {
+                return Some(block * BLOCK + found.trailing_zeros() as usize - start);
+            }
+            mask = !0;
+            block += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn look(&self, block: usize) -> Option<u64> {
+        let bytes = self.input.bytes.get(block * BLOCK..).filter(|bytes| !bytes.is_empty())?;
+        // What is not there is found nowhere.
+        let (block, mask) = match bytes.first_chunk() {
+            Some(whole) => (*whole, !0),
+            None => (last_block(bytes, b'.'), (1 << bytes.len()) - 1),
+        };
+        let block = Block::load(self.simd, &block);
+        Some((block.json_escapes() | block.equal(self.delimiter)) & mask)
     }
 }
 
@@ -245,7 +303,7 @@ mod tests {
         let mut fields = Fields::default();
         let mut marks = Marks::default();
         let bytes = [before, data].concat().into_bytes();
-        marks.look(&bytes, b',');
+        marks.look(&bytes);
         let input = Input { bytes: &bytes, marks: &marks, start: before.len(), last };
         let split = Splitter::new(b',').split(input, &mut fields)?;
         Ok((split, fields))

@@ -15,8 +15,6 @@ pub(super) struct Marks {
 #[derive(Clone, Copy, Debug, Default)]
 struct Marked {
     quotes: u64,
-    /// Bytes that may end a field: delimiters, and what needs an escape in JSON, line ends among it.
-    stops: u64,
     line_feeds: u64,
     /// How many line feeds stand before it.
     line_feeds_before: u64,
@@ -24,12 +22,12 @@ struct Marked {
 
 impl Marks {
     /// Looks at these bytes.
-    pub(super) fn look(&mut self, bytes: &[u8], delimiter: u8) {
+    pub(super) fn look(&mut self, bytes: &[u8]) {
         // What is there already is written over.
         let blocks = bytes.len().div_ceil(BLOCK);
         self.blocks.resize(blocks, Marked::default());
         self.escapes.resize(blocks, 0);
-        dispatch!(Level::new(), simd => look(simd, bytes, delimiter, &mut self.blocks, &mut self.escapes));
+        dispatch!(Level::new(), simd => look(simd, bytes, &mut self.blocks, &mut self.escapes));
     }
 
     /// The quotes at `from` and behind it, one after the other.
@@ -37,19 +35,6 @@ impl Marks {
         let number = from / BLOCK;
         let found = self.blocks.get(number).map_or(0, |block| block.quotes & !0 << (from % BLOCK));
         Places { blocks: &self.blocks, number, found }
-    }
-
-    /// The first byte at `from` or behind it that is a delimiter, a line feed, a carriage return or a quote,
-    /// or any other that needs an escape in JSON.
-    pub(super) fn stop(&self, from: usize) -> Option<usize> {
-        let first = from / BLOCK;
-        let mut found = self.blocks.get(first)?.stops & !0 << (from % BLOCK);
-        let mut number = first;
-        while found == 0 {
-            number += 1;
-            found = self.blocks.get(number)?.stops;
-        }
-        Some(number * BLOCK + found.trailing_zeros() as usize)
     }
 
     /// How many line feeds stand from `from` on before `end`.
@@ -101,38 +86,26 @@ impl Iterator for Places<'_> {
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn look<S: Simd>(simd: S, bytes: &[u8], delimiter: u8, blocks: &mut [Marked], escapes: &mut [u64]) {
+fn look<S: Simd>(simd: S, bytes: &[u8], blocks: &mut [Marked], escapes: &mut [u64]) {
     let mut line_feeds = 0;
-    let mut marks = blocks.iter_mut().zip(escapes);
     let (whole, rest) = bytes.as_chunks();
-    for (block, marks) in whole.iter().zip(&mut marks) {
-        look_at(simd, block, delimiter, &mut line_feeds, marks);
+    let ((blocks, last), (escapes, last_escapes)) =
+        (blocks.split_at_mut(whole.len()), escapes.split_at_mut(whole.len()));
+    for ((block, marked), escapes) in whole.iter().zip(blocks).zip(escapes) {
+        look_at(simd, block, &mut line_feeds, marked, escapes);
     }
-    if let Some(marks) = marks.next() {
-        // A letter means nothing, unless it is the delimiter.
-        let filler = if delimiter == b'x' { b'y' } else { b'x' };
-        look_at(simd, &last_block(rest, filler), delimiter, &mut line_feeds, marks);
+    if let ([marked], [escapes]) = (last, last_escapes) {
+        look_at(simd, &last_block(rest, b'.'), &mut line_feeds, marked, escapes);
     }
 }
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn look_at<S: Simd>(
-    simd: S,
-    block: &[u8; BLOCK],
-    delimiter: u8,
-    line_feeds_before: &mut u64,
-    (marked, escapes): (&mut Marked, &mut u64),
-) {
+fn look_at<S: Simd>(simd: S, block: &[u8; BLOCK], line_feeds_before: &mut u64, marked: &mut Marked, escapes: &mut u64) {
     let block = Block::load(simd, block);
     let line_feeds = block.equal(b'\n');
     *escapes = block.json_escapes();
-    *marked = Marked {
-        quotes: block.equal(b'"'),
-        stops: *escapes | block.equal(delimiter),
-        line_feeds,
-        line_feeds_before: *line_feeds_before,
-    };
+    *marked = Marked { quotes: block.equal(b'"'), line_feeds, line_feeds_before: *line_feeds_before };
     *line_feeds_before += u64::from(line_feeds.count_ones());
 }
 
@@ -145,19 +118,17 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_found_is_there(
-            bytes in proptest::collection::vec(prop_oneof![Just(b','), Just(b'"'), Just(b'\n'), Just(b'x'), any::<u8>()], 0..200),
-            delimiter in prop_oneof![Just(b','), Just(b'x'), Just(b'\t')],
+            bytes in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'\n'), Just(b'x'), any::<u8>()], 0..200),
         ) {
             let mut marks = Marks::default();
             // Other bytes before: they leave nothing behind.
-            marks.look(&[b'"'; 150], b',');
-            marks.look(&bytes, delimiter);
+            marks.look(&[b'"'; 150]);
+            marks.look(&bytes);
             let escape = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
             for from in 0..=bytes.len() {
                 let first = |is: &dyn Fn(&u8) -> bool| bytes[from..].iter().position(is).map(|place| from + place);
                 prop_assert_eq!(marks.quotes(from).next(), first(&|byte| *byte == b'"'));
                 prop_assert_eq!(marks.quotes(from).count(), bytes[from..].iter().filter(|byte| **byte == b'"').count());
-                prop_assert_eq!(marks.stop(from), first(&|byte| *byte == delimiter || escape(byte)));
                 for end in [from, bytes.len(), (from + bytes.len()) / 2] {
                     let lines = bytes[from..end].iter().filter(|byte| **byte == b'\n').count() as u64;
                     prop_assert_eq!(marks.line_feeds(from, end), lines);

@@ -326,8 +326,8 @@ impl<R: Read> Table<R> {
                 .with_hint("look for a quote that is opened here and not closed, or a missing line end"));
         }
         self.buffer.fill().map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))?;
-        if let TableFormat::Csv { delimiter } = self.format {
-            self.marks.look(self.buffer.bytes().0, delimiter);
+        if let TableFormat::Csv { .. } = self.format {
+            self.marks.look(self.buffer.bytes().0);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::csv::Fields;
 use super::marks::Marks;
 use crate::block::BLOCK;
 use crate::escape::{push_escaped, push_escaped_part};
+use crate::page::Page;
 
 /// One row of a [`Table`](crate::Table).
 ///
@@ -127,7 +128,7 @@ impl Record {
     ///
     /// # Panics
     /// Like [`get`](Self::get).
-    pub(crate) fn push_escaped(&self, column: usize, out: &mut Vec<u8>) {
+    pub(crate) fn push_escaped(&self, column: usize, out: &mut Page) {
         let field = self.fields[column];
         if self.escapes.is_empty() {
             return push_escaped(&self.text[field.start..field.end], out);
@@ -181,7 +182,6 @@ impl Record {
         self.text.push_str(text);
         // Who escapes a part of it may look that much further.
         self.text.push_str(SPACES);
-        self.text.push_str(SPACES);
         self.padding = padding;
         self.end = padding + text.len();
         let fields_of = fields.fields.iter();
@@ -234,8 +234,8 @@ impl Values {
     }
 }
 
-/// As many as stand before a record at most, and behind it.
-const SPACES: &str = match str::from_utf8(&[b' '; BLOCK]) {
+/// As many as stand behind a record; before it stand fewer.
+const SPACES: &str = match str::from_utf8(&[b' '; 2 * BLOCK]) {
     Ok(spaces) => spaces,
     Err(_) => "",
 };
