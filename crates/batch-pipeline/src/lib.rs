@@ -91,7 +91,7 @@ mod wait;
 
 pub use adopt::{adopt, download, is_of, jobs_of_run, stores_of};
 pub use backends::{Backends, Context};
-pub use cache::{CACHE, CacheSummary, CacheUse, cache_summary, clear_cache};
+pub use cache::{CACHE, CacheSummary, CacheUse, cache_summary, cached_answers, clear_cache};
 pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};
 pub use clock::{Clock, system};
 pub use cost::{CostBound, CostEstimate, Expected, MaxCost, Spending, price_of, usd};

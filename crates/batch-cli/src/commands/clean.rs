@@ -1,6 +1,6 @@
 //! `batch-cli clean`: what a run left in the cloud; removed only when that is asked for.
 
-use batch_pipeline::{Fate, Remnant, RunDir, find_remnants, remove_directory, remove_remnants};
+use batch_pipeline::{Fate, Remnant, RunDir, cached_answers, find_remnants, remove_directory, remove_remnants};
 use clap::Args;
 use serde_json::json;
 
@@ -61,6 +61,7 @@ pub(crate) async fn clean(args: CleanArgs, terminal: &Terminal) -> Result<Exit> 
         session.finish();
     }
     let left = remnants.iter().filter(|remnant| !matches!(remnant.fate, Fate::Gone | Fate::Removed)).count();
+    let cached = cached_answers(state);
     let removed_directory = args.local && args.yes && left == 0;
     if removed_directory {
         drop(held);
@@ -80,7 +81,7 @@ pub(crate) async fn clean(args: CleanArgs, terminal: &Terminal) -> Result<Exit> 
     if let Some(stopped) = stopped {
         return Err(Failure::from(stopped).with_hint("the same command goes on"));
     }
-    say(&args, &remnants, left, &quoted(&directory.display().to_string()), terminal);
+    say(&args, &remnants, (left, cached), &quoted(&directory.display().to_string()), terminal);
     let failed = remnants.iter().any(|remnant| matches!(remnant.fate, Fate::Failed(_)));
     let directory_stays = args.yes && args.local && !removed_directory;
     Ok(if failed {
@@ -92,7 +93,7 @@ pub(crate) async fn clean(args: CleanArgs, terminal: &Terminal) -> Result<Exit> 
     })
 }
 
-fn say(args: &CleanArgs, remnants: &[Remnant], left: usize, directory: &str, terminal: &Terminal) {
+fn say(args: &CleanArgs, remnants: &[Remnant], (left, cached): (usize, u64), directory: &str, terminal: &Terminal) {
     let things = |fate: fn(&Fate) -> bool| remnants.iter().filter(|remnant| fate(&remnant.fate)).count() as u64;
     let (may_go, removed) = (things(|fate| *fate == Fate::Removable), things(|fate| *fate == Fate::Removed));
     if args.yes {
@@ -104,10 +105,14 @@ fn say(args: &CleanArgs, remnants: &[Remnant], left: usize, directory: &str, ter
     } else {
         terminal.say("there is nothing to remove in the cloud");
     }
+    let with = match cached {
+        0 => String::new(),
+        _ => format!(", and with it {} that the cache had for later runs", count(cached, "answer")),
+    };
     match (args.local, args.yes) {
         (true, true) if 0 < left => terminal.say(&format!("{directory} stays: it tells of what is left in the cloud")),
-        (true, true) => terminal.say(&format!("{directory} is removed")),
-        (true, false) => terminal.say(&format!("--yes would remove the directory {directory} too")),
+        (true, true) => terminal.say(&format!("{directory} is removed{with}")),
+        (true, false) => terminal.say(&format!("--yes would remove the directory {directory} too{with}")),
         (false, _) => {}
     }
 }

@@ -52,6 +52,12 @@ fn a_larger_part_of_a_table_asks_only_about_what_is_new() {
     let shown: Value = serde_json::from_str(&context.run(&["cache", "--format", "json"]).expect(0).stdout).unwrap();
     assert_eq!((&shown["runs"], &shown["answers"]), (&2.into(), &30.into()));
     assert!(part("third", "30", &["--no-cache"]).stderr.contains("staged 30 records"));
+    // The answers lie with their run: it is not taken away with them unawares.
+    let looked = context.run(&["clean", "first", "--local"]).expect(0);
+    let with = ", and with it 20 answers that the cache had for later runs";
+    assert!(looked.stderr.contains(&format!("--yes would remove the directory first too{with}")), "{}", looked.stderr);
+    let cleaned = context.run(&["clean", "third", "--yes", "--local"]).expect(0);
+    assert!(cleaned.stderr.ends_with("third is removed\n"), "{}", cleaned.stderr);
     assert_eq!(
         context.run(&["cache", "clear"]).expect(0).stdout,
         ".batch/cache: 2 indexes removed; predictions stay with their runs\n"

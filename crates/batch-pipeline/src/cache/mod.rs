@@ -25,7 +25,7 @@ pub(crate) use self::{
     note::Notes,
     reuse::{answered, reuse},
 };
-use crate::{Error, Kind, Result, Spec, request::request_spec};
+use crate::{Error, Kind, Result, Spec, request::request_spec, state::RunState};
 
 /// Where the cache lives unless another place is named: below the working directory, beside the runs.
 pub const CACHE: &str = ".batch/cache";
@@ -73,6 +73,15 @@ pub fn cache_summary(directory: &Path) -> Result<CacheSummary> {
     Ok(summary)
 }
 
+/// How many answers the cache that a run uses finds in the run's directory: requests that need not be paid for
+/// again while it is there.
+#[must_use]
+pub fn cached_answers(state: &RunState) -> u64 {
+    let Some(cache) = &state.cache else { return 0 };
+    // Of an index that is not there, or cannot be read, no answer is found anyway.
+    Index::open(&index_of(&cache.directory, &state.id)).map_or(0, |index| index.len())
+}
+
 /// Removes every index of a cache, and what an interrupted process left of one: how many. The predictions
 /// stay with their runs.
 ///
@@ -93,6 +102,11 @@ pub fn clear_cache(directory: &Path) -> Result<u64> {
 
 /// What the names of indexes end with.
 const SUFFIX: &str = ".index";
+
+/// Where the index of a run is.
+fn index_of(directory: &Path, run: &str) -> PathBuf {
+    directory.join(format!("{run}{SUFFIX}"))
+}
 
 /// The indexes of a cache, the newest first: their names begin with when their run was begun.
 fn indexes(directory: &Path) -> Result<Vec<PathBuf>> {

@@ -11,8 +11,9 @@ use batch_io::{JoinedRow, Outcome};
 use twox_hash::XxHash3_64;
 
 use super::{
-    CacheUse, Digester, SUFFIX,
+    CacheUse, Digester,
     index::{Entry, write},
+    index_of,
 };
 use crate::{Error, Kind, Result, RunDir, Spec};
 
@@ -95,7 +96,7 @@ impl Notes {
         let absolute = |name: &String| std::path::absolute(root.join(name));
         let files: std::io::Result<Vec<PathBuf>> = names.iter().map(absolute).collect();
         let files = files.map_err(|error| Error::io(Kind::Cache, "find", root, error))?;
-        write(&directory.join(format!("{}{SUFFIX}", self.run)), &files, &mut self.entries)
+        write(&index_of(directory, &self.run), &files, &mut self.entries)
     }
 }
 
