@@ -275,6 +275,7 @@ mod tests {
     use std::io::Write;
 
     use super::super::identity::Hash96;
+    use super::super::index::Reply;
     use super::*;
 
     #[test]
@@ -291,7 +292,7 @@ mod tests {
                 file.write_all(text.as_bytes()).unwrap();
                 let place = Place::new(number, byte).unwrap();
                 let length = u32::try_from(text.len() - 1).unwrap();
-                entries.push((number, line, Entry::new(Hash96::NONE, place, length, Span::default())));
+                entries.push((number, line, Entry::new(Hash96::NONE, place, length, Reply::Line)));
                 byte += text.len() as u64;
             }
             files.push(PredictionFile::from(path));

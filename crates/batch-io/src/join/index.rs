@@ -37,19 +37,51 @@ pub(super) struct Entry {
     place: Place,
     low: u32,
     pub(super) length: u32,
-    /// Where in the line the response lies that is all there is to read of it; nowhere where the whole line
-    /// has to be read.
-    response: Span,
+    /// See [`Reply::pack`].
+    reply: Span,
+}
+
+/// Where what a prediction says is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// The whole line has to be read.
+    Line,
+    /// In the response alone, which lies there in the line.
+    Response(Span),
+    /// In what was kept of it under this number.
+    Kept(u32),
+}
+
+impl Reply {
+    /// As a span: what is kept ends at 0, behind its number and one.
+    fn pack(self) -> Span {
+        match self {
+            Self::Line => Span::default(),
+            Self::Response(span) => span,
+            Self::Kept(number) => Span { start: number + 1, end: 0 },
+        }
+    }
+
+    fn unpack(span: Span) -> Self {
+        match span {
+            Span { start: 0, end: 0 } => Self::Line,
+            Span { start, end: 0 } => Self::Kept(start - 1),
+            span => Self::Response(span),
+        }
+    }
 }
 
 impl Entry {
-    pub(super) fn new(hash: Hash96, place: Place, length: u32, response: Span) -> Self {
-        Self { high: hash.high, low: hash.low, place, length, response }
+    pub(super) fn new(hash: Hash96, place: Place, length: u32, reply: Reply) -> Self {
+        Self { high: hash.high, low: hash.low, place, length, reply: reply.pack() }
     }
 
-    /// Where the response lies, if nothing else of the line need be read.
-    pub(super) fn response(&self) -> Option<Span> {
-        self.response.is_there().then_some(self.response)
+    pub(super) fn reply(&self) -> Reply {
+        Reply::unpack(self.reply)
+    }
+
+    pub(super) fn set_reply(&mut self, reply: Reply) {
+        self.reply = reply.pack();
     }
 
     pub(super) fn hash(&self) -> Hash96 {
@@ -153,13 +185,23 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_is_what_it_was() {
+        for reply in [Reply::Line, Reply::Kept(0), Reply::Kept(7), Reply::Response(Span { start: 5, end: 9 })] {
+            let mut entry = Entry::new(Hash96::NONE, Place::new(0, 0).unwrap(), 10, reply);
+            assert_eq!(entry.reply(), reply);
+            entry.set_reply(Reply::Kept(3));
+            assert_eq!(entry.reply(), Reply::Kept(3));
+        }
+    }
+
+    #[test]
     fn every_key_is_found_with_all_its_places_in_order() {
         for count in [0_u64, 1, 7, 100, 5_000] {
             // Each third key three times, far apart.
             let entries = (0..count).rev().map(|number| {
                 let key = if number % 3 == 0 { number % 9 } else { number };
                 let hash = Hash96::exact(&format!("r{key}"));
-                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), 10, Span::default())
+                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), 10, Reply::Line)
             });
             let index = Index::new(entries.collect());
             let mut found = 0;
@@ -179,8 +221,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_not_left() {
-        let entries =
-            (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), 1, Span::default()));
+        let entries = (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), 1, Reply::Line));
         let mut index = Index::new(entries.collect());
         for entry in (0..130).step_by(2) {
             index.take(entry);

@@ -331,8 +331,8 @@ impl<'a> Join<'a> {
         let wanted = Wanted { key_member: self.key_member.as_deref(), label };
         let mut scan = Scan::read(files.files(), wanted, fields, &formats, (self.threads.get(), PART))?;
         let index = Index::new(std::mem::take(&mut scan.entries));
-        let formats = std::mem::take(&mut scan.formats);
-        Ok((Predictions::new(files, formats, index, scan.keyless), scan))
+        let (formats, kept) = (std::mem::take(&mut scan.formats), std::mem::take(&mut scan.kept));
+        Ok((Predictions::new(files, formats, index, kept, scan.keyless), scan))
     }
 
     /// Goes through the three ways, each with a pass over the table.

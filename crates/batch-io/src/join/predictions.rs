@@ -8,11 +8,11 @@ use batch_model::prices::UsageTotals;
 
 use super::files::FileSet;
 use super::identity::Hash96;
-use super::index::{Entry, EntryId, Index};
+use super::index::{Entry, EntryId, Index, Reply};
 use super::summary::{Listed, Unmatched};
 use crate::error::Result;
 use crate::outcome::Outcome;
-use crate::predictions::{AnswerFormat, Formats, Prediction, Reading, key_text};
+use crate::predictions::{AnswerFormat, Formats, KeptAnswers, Prediction, Reading, key_text};
 
 #[derive(Debug)]
 pub(super) struct Predictions {
@@ -21,6 +21,7 @@ pub(super) struct Predictions {
     /// The format of all of them, where they have one.
     common: Option<Arc<AnswerFormat>>,
     index: Index,
+    kept: KeptAnswers,
     /// How many have no key.
     keyless: usize,
     /// Taken by a record that has another one.
@@ -31,9 +32,9 @@ pub(super) struct Predictions {
 }
 
 impl Predictions {
-    pub(super) fn new(files: FileSet, mut formats: Formats, index: Index, keyless: usize) -> Self {
+    pub(super) fn new(files: FileSet, mut formats: Formats, index: Index, kept: KeptAnswers, keyless: usize) -> Self {
         let common = formats.common();
-        Self { files, formats, common, index, keyless, duplicates: 0, superseded: BTreeMap::new(), taken: 0 }
+        Self { files, formats, common, index, kept, keyless, duplicates: 0, superseded: BTreeMap::new(), taken: 0 }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -150,9 +151,17 @@ impl Predictions {
         read: impl FnOnce(&Reading<'_>, &str, u64) -> T,
     ) -> Result<T> {
         let entry: &Entry = self.index.entry(entry);
-        if let (Some(span), Some(format)) = (entry.response(), &self.common) {
-            let (reading, file) = self.files.response(entry, span, format)?;
-            return Ok(read(&reading, file, entry.place().byte()));
+        match (entry.reply(), &self.common) {
+            (Reply::Kept(number), Some(format)) => {
+                if let Some(reading) = Reading::of_kept(&self.kept, number, format) {
+                    return Ok(read(&reading, self.files.name(entry.place()), entry.place().byte()));
+                }
+            }
+            (Reply::Response(span), Some(format)) => {
+                let (reading, file) = self.files.response(entry, span, format)?;
+                return Ok(read(&reading, file, entry.place().byte()));
+            }
+            (_, None) | (Reply::Line, _) => {}
         }
         let (prediction, file) = self.files.prediction(entry)?;
         let format = self.formats.of(prediction.request.as_deref());

@@ -11,12 +11,13 @@ use serde_json::value::RawValue;
 use super::columns::FieldNames;
 use super::files::PredictionFile;
 use super::identity::{Class, Hash96};
-use super::index::{Entry, Index, Place};
+use super::index::{Entry, Index, Place, Reply};
 use super::summary::Listed;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::outcome::Outcome;
 use crate::predictions::{
-    AnswerFormat, Answers, Formats, Glances, Line, Prediction, Problem, Reading, Span, generation_config,
+    AnswerFormat, Answers, Formats, Glances, KeptAnswers, Line, Prediction, Problem, Reading, Room, Span,
+    generation_config,
 };
 
 /// What is looked for in each line.
@@ -42,6 +43,8 @@ pub(super) struct Scan {
     pub(super) problems: Listed<Problem>,
     pub(super) fields: FieldNames,
     pub(super) formats: Formats,
+    /// What was kept of the answers.
+    pub(super) kept: KeptAnswers,
     /// Whether the one format there is names the fields, so that no prediction need be looked into.
     fields_are_known: bool,
     /// How many lines were passed.
@@ -55,14 +58,15 @@ type Part = (usize, Range<u64>);
 
 /// What one thread has seen of how lines look.
 #[derive(Debug)]
-struct Looks {
+struct Looks<'a> {
     glances: Glances,
     answers: Answers,
+    room: &'a Room,
 }
 
-impl Looks {
-    fn new(wanted: Wanted<'_>) -> Self {
-        Self { glances: Glances::with_label(wanted.label), answers: Answers::default() }
+impl<'a> Looks<'a> {
+    fn new(wanted: Wanted<'_>, room: &'a Room) -> Self {
+        Self { glances: Glances::with_label(wanted.label), answers: Answers::default(), room }
     }
 }
 
@@ -83,8 +87,9 @@ impl Scan {
             parts.extend(of_file.into_iter().map(|part| (number, part)));
         }
         let mut whole = Self { fields, ..new() };
+        let room = Room::new();
         if threads < 2 || parts.len() < 2 {
-            let mut looks = Looks::new(wanted);
+            let mut looks = Looks::new(wanted, &room);
             for (number, part) in parts {
                 whole.lines = 0;
                 whole.read_part((number, part), &files[number], wanted, &mut looks)?;
@@ -95,9 +100,9 @@ impl Scan {
         let (sender, done) = mpsc::sync_channel(threads);
         thread::scope(|scope| {
             for _ in 0..threads.min(parts.len()) {
-                let (sender, next, parts, new) = (sender.clone(), &next, &parts, &new);
+                let (sender, next, parts, new, room) = (sender.clone(), &next, &parts, &new, &room);
                 scope.spawn(move || {
-                    let mut looks = Looks::new(wanted);
+                    let mut looks = Looks::new(wanted, room);
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(part) = parts.get(at) else { return };
@@ -143,7 +148,18 @@ impl Scan {
         if Index::MOST - self.entries.len() <= part.entries.len() {
             return Err(too_large(file.name(), self.lines + part.lines));
         }
-        self.entries.extend(part.entries);
+        let mut entries = part.entries;
+        let kept = entries.iter().filter_map(|entry| match entry.reply() {
+            Reply::Kept(number) => Some(number),
+            _ => None,
+        });
+        let before = self.kept.append(part.kept, kept);
+        for entry in &mut entries {
+            if let Reply::Kept(number) = entry.reply() {
+                entry.set_reply(before.map_or(Reply::Line, |before| Reply::Kept(before + number)));
+            }
+        }
+        self.entries.append(&mut entries);
         self.has_retyped |= part.has_retyped;
         self.keyless += part.keyless;
         self.fields.add_all(part.fields);
@@ -159,7 +175,7 @@ impl Scan {
         (number, part): Part,
         file: &PredictionFile,
         wanted: Wanted<'_>,
-        looks: &mut Looks,
+        looks: &mut Looks<'_>,
     ) -> Result<()> {
         let mut lines = file.lines_of(part)?;
         while let Some(line) = lines.next_line()? {
@@ -188,7 +204,7 @@ impl Scan {
         line: &Line<'_>,
         (place, length): (Place, u32),
         wanted: Wanted<'_>,
-        looks: &mut Looks,
+        looks: &mut Looks<'_>,
     ) -> bool {
         let Some((text, glance)) = line.glance(&mut looks.glances) else { return false };
         let present = |span: Span| span.of(text).filter(|value| *value != "null");
@@ -212,9 +228,15 @@ impl Scan {
                 (Prediction { status: raw(status), error: raw(error), ..Prediction::default() }).has_no_failure()
             }
         };
-        let span = if is_plain { glance.response } else { Span::default() };
+        let reply = match &glance.answer {
+            _ if !is_plain => Reply::Line,
+            Some(spans) => {
+                self.kept.keep(text, spans, looks.room).map_or(Reply::Response(glance.response), Reply::Kept)
+            }
+            None => Reply::Response(glance.response),
+        };
         let hash = self.identify(key.and_then(Hash96::of_json), || Hash96::of_json(present(glance.label)?));
-        self.entries.push(Entry::new(hash, place, length, span));
+        self.entries.push(Entry::new(hash, place, length, reply));
         let (has_request, config) = (glance.request.is_there(), glance.config.of(text));
         self.formats.meet(has_request, config);
         if self.fields_are_known {
@@ -222,11 +244,10 @@ impl Scan {
         }
         let format = self.formats.of_echo(has_request, config);
         // What has failed has no answer to look into.
-        if !self.tells_fields(&format)
-            && is_plain
-            && let Ok(reading) = Reading::of_response(response, &format, &mut looks.answers)
-        {
-            self.add_fields(&reading);
+        if !self.tells_fields(&format) && is_plain {
+            let found = glance.answer.and_then(|spans| Reading::of_spans(text, response, &spans, &format));
+            let reading = found.or_else(|| Reading::of_response(response, &format, &mut looks.answers).ok());
+            reading.iter().for_each(|reading| self.add_fields(reading));
         }
         true
     }
@@ -238,7 +259,7 @@ impl Scan {
             None => prediction.key(),
         };
         let hash = self.identify(key.and_then(Hash96::of), || Hash96::of(prediction.label(wanted.label?)?));
-        self.entries.push(Entry::new(hash, place, length, Span::default()));
+        self.entries.push(Entry::new(hash, place, length, Reply::Line));
         let request = prediction.request.as_deref();
         self.formats.meet(request.is_some(), request.and_then(generation_config).map(RawValue::get));
         if self.fields_are_known {

@@ -4,6 +4,7 @@
 //! says nothing, and the parser reads it: see [`Response`], which is the judge.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memchr;
 use serde_json::value::RawValue;
@@ -18,16 +19,29 @@ use super::usage::Usage;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AnswerSpans {
     has_candidate: bool,
-    index: Span,
-    finish_reason: Span,
-    finish_message: Span,
     first: PartSpans,
     others: Vec<PartSpans>,
-    block_reason: Span,
-    block_message: Span,
-    model_version: Span,
-    counts: [Span; Usage::COUNTS],
-    details: [Span; Usage::DETAILS],
+    /// The rest, each at its number.
+    members: [Span; MEMBERS],
+}
+
+const INDEX: usize = 0;
+const FINISH_REASON: usize = 1;
+const FINISH_MESSAGE: usize = 2;
+const BLOCK_REASON: usize = 3;
+const BLOCK_MESSAGE: usize = 4;
+const MODEL_VERSION: usize = 5;
+const COUNTS: Range<usize> = 6..6 + Usage::COUNTS;
+const DETAILS: Range<usize> = COUNTS.end..COUNTS.end + Usage::DETAILS;
+const MEMBERS: usize = DETAILS.end;
+
+/// An answer that is one text: its strings as they stand in JSON, and its counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlainAnswer<'t> {
+    pub(super) text: &'t str,
+    pub(super) finish_reason: Option<&'t str>,
+    pub(super) model_version: Option<&'t str>,
+    pub(super) counts: [Option<u64>; Usage::COUNTS],
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,20 +75,26 @@ impl Answers {
 
 impl Spans for AnswerSpans {
     fn each(&mut self, mut change: impl FnMut(&mut Span)) {
-        [&mut self.index, &mut self.finish_reason, &mut self.finish_message].into_iter().for_each(&mut change);
-        [&mut self.block_reason, &mut self.block_message, &mut self.model_version].into_iter().for_each(&mut change);
-        self.counts.iter_mut().chain(&mut self.details).for_each(&mut change);
-        for part in std::iter::once(&mut self.first).chain(&mut self.others) {
-            [&mut part.text, &mut part.data.0, &mut part.data.1].into_iter().for_each(&mut change);
-        }
+        self.members.iter_mut().for_each(&mut change);
+        let mut part = |part: &mut PartSpans| {
+            [&mut part.text, &mut part.data.0, &mut part.data.1].into_iter().for_each(&mut change)
+        };
+        part(&mut self.first);
+        self.others.iter_mut().for_each(part);
     }
 }
 
 impl AnswerSpans {
     fn find(mut cursor: Cursor<'_, '_>) -> Option<Self> {
+        cursor.space();
+        let found = Self::walk(&mut cursor)?;
+        cursor.is_at_end().then_some(found)
+    }
+
+    /// Passes over a response. `None` where it is unusual in any way, with the cursor anywhere.
+    pub(super) fn walk(cursor: &mut Cursor<'_, '_>) -> Option<Self> {
         let mut found = Self::default();
         let mut seen = 0;
-        cursor.space();
         cursor.members(|cursor, name| {
             match name {
                 b"candidates" => {
@@ -97,13 +117,13 @@ impl AnswerSpans {
                 }
                 b"modelVersion" | b"model_version" => {
                     once(&mut seen, 3)?;
-                    found.model_version = string(cursor)?;
+                    found.members[MODEL_VERSION] = string(cursor)?;
                 }
                 _ => _ = cursor.value()?,
             }
             Some(())
         })?;
-        cursor.is_at_end().then_some(found)
+        Some(found)
     }
 
     fn candidate(&mut self, cursor: &mut Cursor<'_, '_>) -> Option<()> {
@@ -122,15 +142,15 @@ impl AnswerSpans {
                 }
                 b"finishReason" | b"finish_reason" => {
                     once(&mut seen, 1)?;
-                    self.finish_reason = string(cursor)?;
+                    self.members[FINISH_REASON] = string(cursor)?;
                 }
                 b"finishMessage" | b"finish_message" => {
                     once(&mut seen, 2)?;
-                    self.finish_message = string(cursor)?;
+                    self.members[FINISH_MESSAGE] = string(cursor)?;
                 }
                 b"index" => {
                     once(&mut seen, 3)?;
-                    self.index = count(cursor)?;
+                    self.members[INDEX] = count(cursor)?;
                 }
                 _ => _ = cursor.value()?,
             }
@@ -167,11 +187,11 @@ impl AnswerSpans {
             match name {
                 b"blockReason" | b"block_reason" => {
                     once(&mut seen, 0)?;
-                    self.block_reason = string(cursor)?;
+                    self.members[BLOCK_REASON] = string(cursor)?;
                 }
                 b"blockReasonMessage" | b"block_reason_message" => {
                     once(&mut seen, 1)?;
-                    self.block_message = string(cursor)?;
+                    self.members[BLOCK_MESSAGE] = string(cursor)?;
                 }
                 _ => _ = cursor.value()?,
             }
@@ -184,10 +204,10 @@ impl AnswerSpans {
         cursor.members(|cursor, name| {
             if let Some(number) = Usage::count_number(name) {
                 once(&mut seen, number)?;
-                *self.counts.get_mut(number)? = count(cursor)?;
+                *self.members.get_mut(COUNTS.start + number)? = count(cursor)?;
             } else if let Some(number) = Usage::detail_number(name) {
                 once(&mut seen, Usage::COUNTS + number)?;
-                *self.details.get_mut(number)? = Span::new(&cursor.value()?)?;
+                *self.members.get_mut(DETAILS.start + number)? = Span::new(&cursor.value()?)?;
             } else {
                 cursor.value()?;
             }
@@ -195,40 +215,67 @@ impl AnswerSpans {
         })
     }
 
+    /// The values of an answer that is one text and nothing else, if it is one.
+    pub(super) fn plain<'t>(&self, text: &'t str) -> Option<PlainAnswer<'t>> {
+        let PartSpans { is_there: true, thought: false, text: answer, data: (other, _) } = self.first else {
+            return None;
+        };
+        let odd =
+            [FINISH_MESSAGE, BLOCK_REASON, BLOCK_MESSAGE].into_iter().any(|member| self.members[member].is_there());
+        if odd || other.is_there() || !self.others.is_empty() {
+            return None;
+        }
+        self.members[INDEX].of(text).map_or(Some(0), count_of)?;
+        let mut counts = [None; Usage::COUNTS];
+        for (count, digits) in counts.iter_mut().zip(&self.members[COUNTS]) {
+            *count = match digits.of(text) {
+                Some(digits) => Some(count_of(digits)?),
+                None => None,
+            };
+        }
+        let is_all_text = self.members[DETAILS].iter().all(|list| list.of(text).is_none_or(Usage::is_of_text));
+        is_all_text.then_some(PlainAnswer {
+            text: answer.of(text)?,
+            finish_reason: self.members[FINISH_REASON].of(text),
+            model_version: self.members[MODEL_VERSION].of(text),
+            counts,
+        })
+    }
+
     /// Reads the values out of the response. `None` for one that is unusual after all.
-    pub(crate) fn read<'t>(&self, response: &'t str) -> Option<Response<'t>> {
+    pub(super) fn read<'t>(&self, response: &'t str) -> Option<Response<'t>> {
         // Of one candidate it says nothing, but it has to be a number.
-        self.index.of(response).map_or(Some(0), count_of)?;
+        self.members[INDEX].of(response).map_or(Some(0), count_of)?;
         let candidate = if self.has_candidate {
             let mut parts = Parts::default();
             for part in std::iter::once(&self.first).filter(|first| first.is_there).chain(&self.others) {
                 parts.push(part.read(response)?);
             }
             Some(Candidate {
-                finish_reason: read(self.finish_reason, response)?,
-                finish_message: read(self.finish_message, response)?,
+                finish_reason: read(self.members[FINISH_REASON], response)?,
+                finish_message: read(self.members[FINISH_MESSAGE], response)?,
                 parts,
             })
         } else {
             None
         };
         let mut usage = Usage::default();
-        for (number, count) in self.counts.iter().enumerate() {
+        for (number, count) in self.members[COUNTS].iter().enumerate() {
             if let Some(digits) = count.of(response) {
                 usage.set_count(number, Some(count_of(digits)?));
             }
         }
-        for (number, list) in self.details.iter().enumerate() {
+        for (number, list) in self.members[DETAILS].iter().enumerate() {
             if let Some(list) = list.of(response) {
                 usage.add_detail(number, list);
             }
         }
         Some(Response {
             candidate,
-            block_reason: read(self.block_reason, response)?,
-            block_message: read(self.block_message, response)?,
+            block_reason: read(self.members[BLOCK_REASON], response)?,
+            block_message: read(self.members[BLOCK_MESSAGE], response)?,
             usage,
-            model_version: read(self.model_version, response)?,
+            model_version: read(self.members[MODEL_VERSION], response)?,
         })
     }
 }
@@ -295,11 +342,18 @@ fn count(cursor: &mut Cursor<'_, '_>) -> Option<Span> {
 /// The text of a string; `Some(None)` where there is none.
 #[expect(clippy::option_option, reason = "the outer says whether the quick way can tell")]
 fn read(span: Span, response: &str) -> Option<Option<Cow<'_, str>>> {
-    let Some(quoted) = span.of(response) else { return Some(None) };
+    match span.of(response) {
+        Some(quoted) => text_of(quoted).map(Some),
+        None => Some(None),
+    }
+}
+
+/// The text that a string in its quotation marks stands for; `None` for one with half a character.
+pub(super) fn text_of(quoted: &str) -> Option<Cow<'_, str>> {
     let inside = quoted.get(1..quoted.len() - 1)?;
     match memchr(b'\\', inside.as_bytes()) {
-        None => Some(Some(Cow::Borrowed(inside))),
-        Some(_) => Some(Some(Cow::Owned(unescaped(inside)?))),
+        None => Some(Cow::Borrowed(inside)),
+        Some(_) => Some(Cow::Owned(unescaped(inside)?)),
     }
 }
 

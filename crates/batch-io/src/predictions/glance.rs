@@ -4,6 +4,7 @@
 //! still proved to be JSON, so that a damaged line is found here as well as by a parser. Of a
 //! line that has anything unusual, nothing is said: the parser, which is the judge, reads it.
 
+use super::answer::AnswerSpans;
 use super::cursor::{Cursor, Stops};
 use super::shape::{Shapes, Spans};
 use super::span::Span;
@@ -25,6 +26,8 @@ pub(crate) struct Glance {
     pub(crate) labels: Span,
     /// The label that was asked for in them; of several, the last that is not null.
     pub(crate) label: Span,
+    /// Where in the line the values of a usual response are.
+    pub(crate) answer: Option<AnswerSpans>,
 }
 
 /// Looks lines over, and gets to know how they look.
@@ -55,9 +58,12 @@ impl Glances {
 }
 
 impl Spans for Glance {
-    fn each(&mut self, change: impl FnMut(&mut Span)) {
-        let Self { status, error, request, response, key, id, custom_id, config, labels, label } = self;
-        [status, error, request, response, key, id, custom_id, config, labels, label].into_iter().for_each(change);
+    fn each(&mut self, mut change: impl FnMut(&mut Span)) {
+        let Self { status, error, request, response, key, id, custom_id, config, labels, label, answer } = self;
+        [status, error, request, response, key, id, custom_id, config, labels, label].into_iter().for_each(&mut change);
+        if let Some(answer) = answer {
+            answer.each(change);
+        }
     }
 }
 
@@ -69,11 +75,13 @@ impl Glance {
             if name == b"request" {
                 return glance.pass_over_request(cursor, label);
             }
+            if name == b"response" {
+                return glance.pass_over_response(cursor);
+            }
             let value = Span::new(&cursor.value()?)?;
             match name {
                 b"status" => glance.status = value,
                 b"error" => glance.error = value,
-                b"response" => glance.response = value,
                 b"key" => glance.key = value,
                 b"id" => glance.id = value,
                 b"custom_id" => glance.custom_id = value,
@@ -82,6 +90,18 @@ impl Glance {
             Some(())
         })?;
         cursor.is_at_end().then_some(glance)
+    }
+
+    fn pass_over_response(&mut self, cursor: &mut Cursor<'_, '_>) -> Option<()> {
+        let start = cursor.at();
+        let mut quick = cursor.clone();
+        self.answer = AnswerSpans::walk(&mut quick);
+        match &self.answer {
+            Some(_) => *cursor = quick,
+            None => _ = cursor.value()?,
+        }
+        self.response = Span::new(&(start..cursor.at()))?;
+        Some(())
     }
 
     fn pass_over_request(&mut self, cursor: &mut Cursor<'_, '_>, label: Option<&str>) -> Option<()> {

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use super::answer::Answers;
+use super::answer::{AnswerSpans, Answers};
 use super::format::{AnswerFormat, FormatKind};
+use super::kept::KeptAnswers;
 use super::prediction::Prediction;
 use super::response::{Candidate, Parts, Response};
 use super::schema::quote;
@@ -123,10 +124,24 @@ impl<'a> Reading<'a> {
 
     /// Reads the text of a response beside which no failure stands.
     pub(crate) fn of_response(text: &'a str, format: &AnswerFormat, answers: &mut Answers) -> serde_json::Result<Self> {
-        let response = Response::parse_with(answers, text)?;
+        Ok(Self::of(text, Response::parse_with(answers, text)?, format))
+    }
+
+    /// Reads what was kept of a response under this number.
+    pub(crate) fn of_kept(kept: &'a KeptAnswers, number: u32, format: &AnswerFormat) -> Option<Self> {
+        // Of the text of a response nothing more is wanted where it has a candidate.
+        Some(Self::of("", kept.response(number)?, format))
+    }
+
+    /// Reads a response of a line where its values lie there; `None` for one that is unusual after all.
+    pub(crate) fn of_spans(line: &'a str, response: &str, spans: &AnswerSpans, format: &AnswerFormat) -> Option<Self> {
+        Some(Self::of(response, spans.read(line)?, format))
+    }
+
+    fn of(text: &str, response: Response<'a>, format: &AnswerFormat) -> Self {
         let mut reading = Self::new(Some(&response));
         reading.read_response(text, response, format);
-        Ok(reading)
+        reading
     }
 
     fn new(response: Option<&Response<'a>>) -> Self {

@@ -133,11 +133,15 @@ impl Usage {
         *field = count;
     }
 
+    /// Whether a list by kind of token speaks of text alone, as it nearly always does: one look is enough.
+    pub(super) fn is_of_text(list: &str) -> bool {
+        // AUDIO, VIDEO and DOCUMENT have a D, IMAGE an I; TEXT and the names of the members have neither.
+        memchr2(b'D', b'I', list.as_bytes()).is_none()
+    }
+
     /// Adds what one of the [`DETAILS`](Self::DETAILS) tells, which is JSON.
     pub(super) fn add_detail(&mut self, number: usize, list: &str) {
-        // Nearly always it is all text: one look is enough. AUDIO, VIDEO and DOCUMENT have a D, IMAGE
-        // an I; TEXT and the names of the members have neither.
-        if memchr2(b'D', b'I', list.as_bytes()).is_none() {
+        if Self::is_of_text(list) {
             return;
         }
         let is_wanted = |kind: &str| match number {
