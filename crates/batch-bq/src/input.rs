@@ -1,6 +1,6 @@
 //! Request lines into a table.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use batch_backend::{Column, ColumnKind, Columns, Error, InputStore, Kind, RequestSink, Result, Staged, StagedSize};
@@ -37,6 +37,9 @@ const TRIES: u32 = 100;
 /// Staging the same lines under the same name again loads nothing: the table is there already. Where a
 /// process died between the load and the labels, its load job is found by its id, which is a hash of
 /// name and lines (of up to 8 MiB of lines; more are loaded again, in place of what is there).
+///
+/// A load that BigQuery itself fails is made again, as another job, where the lines fit into one buffer of
+/// 8 MiB; of more not all are here any more, and the error says that trying again may help.
 ///
 /// A name becomes a table's name: letters and digits stay, `-` becomes `_` and `/` becomes `__`, anything
 /// else its hexadecimal code. With a table in the address, that is the beginning of the tables' names.
@@ -296,10 +299,37 @@ impl BqSink {
         })
     }
 
-    /// Loads all of it, and returns the job at its end.
-    async fn load(&mut self, last: Bytes, digest: u128, found: Option<&TableInfo>) -> Result<JobInfo> {
+    /// Loads all of it, and returns the job at its end. A job that BigQuery itself failed
+    /// (`backendError`, `internalError`) is to be made again under another name; that is done here as long
+    /// as all lines are still here, and as often as the policy of calls says.
+    async fn load(&mut self, last: Bytes, digest: u128, mut found: Option<TableInfo>) -> Result<JobInfo> {
+        let (retry, http) = (self.client.google().retry(), self.client.api().http());
+        let (mut begun, mut attempt) = (self.upload.take(), 0);
+        let is_all = begun.is_none();
+        loop {
+            attempt += 1;
+            let job = self.load_once(begun.take(), last.clone(), digest, found.as_ref()).await?;
+            let Some(error) = job.error.as_ref().filter(|error| is_all && is_of_the_service(error)) else {
+                return Ok(job);
+            };
+            // A load takes as long as it takes: only how often it is made is bounded.
+            let Some(wait) = retry.wait(attempt, Duration::ZERO, None, http.jitter().draw()) else { return Ok(job) };
+            tracing::debug!(table = %self.table, %error, attempt, ?wait, "loading again");
+            http.clock().sleep(wait).await;
+            found = self.client.table(&self.table.uri()).await?;
+        }
+    }
+
+    /// Loads by the job that is `begun`, or by one that is found or begun now.
+    async fn load_once(
+        &self,
+        begun: Option<(JobName, ResumableUpload)>,
+        last: Bytes,
+        digest: u128,
+        found: Option<&TableInfo>,
+    ) -> Result<JobInfo> {
         let rows = self.lines.count();
-        let (name, mut upload) = match self.upload.take() {
+        let (name, mut upload) = match begun {
             Some(begun) => begun,
             None => {
                 // Not labelled yet, and as long: the process that loaded it died too early.
@@ -372,9 +402,12 @@ impl RequestSink for BqSink {
             return Ok(staged);
         }
         let last = self.buffer.rest();
-        let job = self.load(last, digest, found.as_ref()).await?;
+        let job = self.load(last, digest, found).await?;
         if let Some(error) = job.error {
-            return Err(error);
+            return Err(match is_of_the_service(&error) {
+                true => error.with_hint("BigQuery failed, not the lines: run the same command again"),
+                false => error,
+            });
         }
         let table = self.client.google().label_table(&self.table, &labels).await;
         let table = table.map_err(|error| self.client.api().advise(error, &self.table))?;
@@ -395,6 +428,12 @@ impl RequestSink for BqSink {
     async fn abort(mut self: Box<Self>) -> Result<()> {
         self.give_up().await
     }
+}
+
+/// Whether a job failed for no reason that lies in it
+/// (<https://cloud.google.com/bigquery/docs/error-messages>).
+fn is_of_the_service(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::Internal)
 }
 
 /// Counts lines as they come in pieces; a line of white space is none, as the service has it.

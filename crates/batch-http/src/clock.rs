@@ -50,7 +50,9 @@ impl Jitter {
         Self(Arc::new(draw))
     }
 
-    pub(crate) fn draw(&self) -> f64 {
+    /// The next number.
+    #[must_use]
+    pub fn draw(&self) -> f64 {
         (self.0)().clamp(0.0, 1.0)
     }
 }

@@ -45,7 +45,10 @@ impl RetryPolicy {
     /// How long to wait after attempt number `attempt` (from 1) failed, `elapsed` after the first began;
     /// `None` to give up. `jitter` is from 0 to 1: the wait is between half and the whole of the backoff,
     /// and never shorter than what the service asked for.
-    pub(crate) fn wait(
+    ///
+    /// For whoever repeats something that is no single call (a job that failed inside the service).
+    #[must_use]
+    pub fn wait(
         &self,
         attempt: u32,
         elapsed: Duration,

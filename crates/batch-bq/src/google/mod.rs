@@ -188,6 +188,11 @@ impl Google {
         }
     }
 
+    /// When a call is made again.
+    pub(crate) fn retry(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
     fn persistence(&self) -> Persistence {
         Persistence(Patience::new(self.retry.clone(), self.jitter.clone()))
     }

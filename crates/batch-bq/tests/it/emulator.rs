@@ -7,7 +7,7 @@ use batch_http::{Credentials, Endpoints, HttpClient, HttpConfig, Request, Servic
 use batch_model::{BatchPredictionJob, InputConfig, OutputInfo};
 use http::Method;
 
-use crate::setup::{World, ended, uri};
+use crate::setup::{World, ended, impatient, uri};
 
 async fn world() -> (Emulator, World) {
     let config = Config { datasets: vec!["demo.news=us-central1".to_owned()], ..Config::default() };
@@ -113,15 +113,33 @@ async fn a_broken_upload_goes_on_where_it_broke() {
 }
 
 #[tokio::test]
-async fn a_load_that_fails_inside_the_service_is_told_as_one_to_try_again() {
+async fn a_load_that_fails_inside_the_service_is_made_again_as_another_job() {
     let (emulator, world) = world().await;
-    emulator.faults().set("load-failed", 1).unwrap();
-    let mut sink = world.input.create("r/s0", &Columns::default()).await.unwrap();
-    sink.write(lines(2).into()).await.unwrap();
-    let error = sink.finish().await.unwrap_err();
-    assert!(error.kind().is_transient(), "{error:?}");
-    assert_eq!(world.input.find("r/s0").await.unwrap(), None);
+    emulator.faults().set("load-failed", 2).unwrap();
     world.stage("r/s0", &Columns::default(), &lines(2)).await;
+    assert!(emulator.faults().remaining().is_empty());
+    assert_eq!(requests(&emulator, "POST", "/upload/"), 3);
+    assert_eq!(world.lines(&world.table("r__s0")).await, lines(2));
+}
+
+#[tokio::test]
+async fn loads_that_fail_inside_the_service_end_as_something_to_try_again() {
+    let (emulator, world) = world().await;
+    let long = format!("{{\"key\":\"long\",\"request\":\"{}\"}}\n", "x".repeat(9 << 20));
+    // Of the long one not all is here any more when its job fails.
+    for (text, uploads) in [(lines(2), impatient().max_attempts as usize), (long, 1)] {
+        let before = requests(&emulator, "POST", "/upload/");
+        emulator.faults().set("load-failed", 100).unwrap();
+        let mut sink = world.input.create("r/s0", &Columns::default()).await.unwrap();
+        sink.write(text.clone().into()).await.unwrap();
+        let error = sink.finish().await.unwrap_err();
+        assert!(error.kind().is_transient() && error.hint().is_some(), "{error:?}");
+        assert_eq!(requests(&emulator, "POST", "/upload/") - before, uploads);
+        emulator.faults().set("load-failed", 0).unwrap();
+        assert_eq!(world.input.find("r/s0").await.unwrap(), None);
+        let staged = world.stage("r/s0", &Columns::default(), &text).await;
+        world.input.remove(&staged).await.unwrap();
+    }
 }
 
 #[tokio::test]
