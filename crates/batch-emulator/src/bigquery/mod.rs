@@ -7,6 +7,7 @@ mod csv;
 mod data_calls;
 mod dataset_calls;
 mod detect;
+mod discovery;
 mod disk;
 mod error;
 mod extract;
@@ -50,7 +51,7 @@ const PROJECT: &str = "local";
 
 /// Whether the path is one of BigQuery, whose errors have a shape of their own.
 pub(crate) fn serves(path: &str) -> bool {
-    ["/bigquery/", "/upload/bigquery/", "/resumable/upload/bigquery/", "/projects"]
+    ["/bigquery/", "/upload/bigquery/", "/resumable/upload/bigquery/", "/projects", discovery::PATH]
         .iter()
         .any(|prefix| path.starts_with(prefix))
 }
@@ -122,7 +123,8 @@ impl BigQuery {
             .route("/resumable/upload/bigquery/v2/{*path}", serve.clone())
             // Where JavaScript's client goes when BIGQUERY_EMULATOR_HOST is set.
             .route("/projects", serve.clone())
-            .route("/projects/{*path}", serve)
+            .route("/projects/{*path}", serve.clone())
+            .route(discovery::PATH, serve)
             .with_state(self.clone())
     }
 }
@@ -176,6 +178,7 @@ async fn dispatch(bigquery: BigQuery, call: Call, body: Body) -> Result<Response
     let below = below.strip_prefix(&["bigquery", "v2"]).unwrap_or(below);
     let get = call.method == Method::GET;
     match below {
+        ["$discovery", "rest"] if get => discovery::serve(&call),
         ["projects"] if get => Ok(projects(&bigquery)),
         ["projects", project, "serviceAccount"] if get => Ok(service_account(&bigquery, project)),
         ["projects", project, "datasets", rest @ ..] => match rest {

@@ -2,6 +2,7 @@
 //! dataset, a bucket and a clock that stands still.
 
 mod data;
+mod discovery;
 mod faults;
 mod jobs;
 mod loads;
