@@ -5,4 +5,7 @@
 mod emulator;
 mod foreign;
 mod records;
+#[path = "../../../batch-gcs/tests/it/script.rs"]
+mod script;
 mod setup;
+mod transcripts;

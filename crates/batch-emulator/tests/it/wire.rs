@@ -32,6 +32,11 @@ async fn storage() {
     play("storage", JobsConfig::default(), None).await;
 }
 
+#[tokio::test]
+async fn bigquery() {
+    play("bigquery", JobsConfig::default(), None).await;
+}
+
 /// Plays a folder in the order of its names, on an emulator with one object.
 async fn play(folder: &str, jobs: JobsConfig, object: Option<(&str, &[u8])>) {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_255_200_123_456));

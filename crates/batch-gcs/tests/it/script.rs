@@ -1,10 +1,13 @@
-//! A server that answers what it is told to: for what no honest server does.
+//! A server that answers what it is told to: for what no honest server does, and for the transcripts of
+//! `fixtures/wire/`. The tests of batch-bq take this file too.
 
 use std::{
     collections::VecDeque,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -38,10 +41,50 @@ impl Script {
         Self { url, seen }
     }
 
+    /// Answers as some transcripts of `folder` do.
+    pub(crate) async fn play(folder: &str, names: &[&str]) -> Self {
+        let mut answers = Vec::new();
+        for name in names {
+            let response = &transcript(folder, name)["response"];
+            let mut head = format!("{} -", response["status"]);
+            for (name, value) in response["headers"].as_object().into_iter().flatten() {
+                // The length is the script's to say, and its server's address has its own scheme.
+                if name != "content-length" {
+                    head += &format!("\r\n{name}: {}", value.as_str().unwrap().replace("http://{url}", "{url}"));
+                }
+            }
+            let text = response["text"].as_str().unwrap_or_default().to_owned();
+            answers.push((head, response.get("body").map_or(text, Value::to_string)));
+        }
+        let answers: Vec<_> = answers.iter().map(|(head, body)| (head.as_str(), body.as_str())).collect();
+        Self::start(&answers).await
+    }
+
     /// The requests, oldest first.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
+}
+
+/// A transcript of `fixtures/wire/`, its placeholders filled: times with a time, the server with its
+/// address, all else with digits.
+pub(crate) fn transcript(folder: &str, name: &str) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/wire").join(folder);
+    let file = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files = file.filter(|file| file.file_name().unwrap().to_str().unwrap()[3..] == format!("{name}.json"));
+    let text = std::fs::read_to_string(files.next().unwrap()).unwrap();
+    let mut parts = text.split("{{");
+    let mut filled = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("}}").unwrap();
+        filled.push_str(match name {
+            "time" => "2026-11-21T03:00:00.123Z",
+            "server" => "{url}",
+            _ => "1795244981489259",
+        });
+        filled.push_str(rest);
+    }
+    serde_json::from_str(&filled).unwrap()
 }
 
 async fn serve(mut socket: TcpStream, answers: Arc<Mutex<VecDeque<(String, String)>>>, log: Arc<Mutex<Vec<Seen>>>) {

@@ -1,56 +1,23 @@
 //! Transcripts of `fixtures/wire/storage/`: we are served the replies, and have to send the requests.
 //! The emulator's tests send the same requests, and get the same replies.
 
-use std::path::Path;
-
 use batch_backend::{Columns, InputStore, Kind, OutputStore, StagedSize};
 use batch_gcs::{GcsClient, GcsInput, GcsOutput};
 use batch_model::BatchPredictionJob;
 use serde_json::Value;
 
 use crate::{
-    script::Script,
+    script::{Script, transcript},
     setup::{client_at, uri},
 };
 
-/// A transcript, its placeholders filled: times with a time, the server with its address, all else
-/// with digits.
 fn read(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/wire/storage");
-    let file = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let mut files = file.filter(|file| file.file_name().unwrap().to_str().unwrap()[3..] == format!("{name}.json"));
-    let text = std::fs::read_to_string(files.next().unwrap()).unwrap();
-    let mut parts = text.split("{{");
-    let mut filled = parts.next().unwrap().to_owned();
-    for part in parts {
-        let (name, rest) = part.split_once("}}").unwrap();
-        filled.push_str(match name {
-            "time" => "2026-11-21T03:00:00.123Z",
-            "server" => "{url}",
-            _ => "1795244981489259",
-        });
-        filled.push_str(rest);
-    }
-    serde_json::from_str(&filled).unwrap()
+    transcript("storage", name)
 }
 
 /// A server that plays some transcripts, and a client of it.
 async fn play(names: &[&str]) -> (Script, GcsClient) {
-    let mut answers = Vec::new();
-    for name in names {
-        let response = &read(name)["response"];
-        let mut head = format!("{} -", response["status"]);
-        for (name, value) in response["headers"].as_object().into_iter().flatten() {
-            // The length is the script's to say, and its server's address has its own scheme.
-            if name != "content-length" {
-                head += &format!("\r\n{name}: {}", value.as_str().unwrap().replace("http://{url}", "{url}"));
-            }
-        }
-        let text = response["text"].as_str().unwrap_or_default().to_owned();
-        answers.push((head, response.get("body").map_or(text, Value::to_string)));
-    }
-    let answers: Vec<_> = answers.iter().map(|(head, body)| (head.as_str(), body.as_str())).collect();
-    let script = Script::start(&answers).await;
+    let script = Script::play("storage", names).await;
     let gcs = client_at(&script.url).await;
     (script, gcs)
 }
