@@ -132,6 +132,8 @@ pub(crate) struct Question<'q> {
     pub(crate) model: &'q str,
     /// The hash of its canonical form.
     pub(crate) hash: u128,
+    /// What stands for its generation configuration, where other requests have the same: equal ones have one.
+    pub(crate) config: Option<u128>,
 }
 
 /// What an answerer has to say.

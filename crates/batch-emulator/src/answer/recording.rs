@@ -106,7 +106,7 @@ pub(super) fn read_line(line: &[u8], first: bool) -> Result<Read, Box<dyn std::e
 /// with sorted members in lowerCamelCase, without nulls, `labels` and `model`.
 fn hash_of(request: Json<'_>) -> u128 {
     let mut canonical = Vec::new();
-    canonical_request(request, Messages::get().request(), &mut canonical);
+    canonical_request(request, Messages::get().request(), &|_| None, &mut canonical);
     hash(&canonical)
 }
 

@@ -3,7 +3,7 @@
 use super::request::config;
 use super::text::{below, tokens, words};
 use super::{Candidate, Content};
-use crate::json::{Json, Tree, write_number, write_text};
+use crate::json::{Json, Tree, write_count, write_number, write_text};
 use crate::random::Random;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -109,7 +109,9 @@ pub(crate) fn write_response(
             out.extend_from_slice(b"],");
         }
     }
-    out.extend_from_slice(format!("\"createTime\":\"{}\",\"modelVersion\":", stamp.created).as_bytes());
+    out.extend_from_slice(b"\"createTime\":\"");
+    out.extend_from_slice(stamp.created.as_bytes());
+    out.extend_from_slice(b"\",\"modelVersion\":");
     write_text(stamp.model, out);
     if spoiled == Some(Spoiled::Blocked) {
         out.extend_from_slice(b",\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\"}");
@@ -236,44 +238,56 @@ impl Prompt {
 impl Usage {
     fn write(&self, second_generation: bool, out: &mut Vec<u8>) {
         let prompt = &self.prompt;
-        let mut text = String::from("{");
-        let mut member = |name: &str, value: String| {
-            if text.len() > 1 {
-                text.push(',');
-            }
-            text.push_str(&format!("\"{name}\":{value}"));
+        let start = out.len();
+        let member = |name: &str, count: u64, out: &mut Vec<u8>| {
+            out.extend_from_slice(name.as_bytes());
+            write_count(count, out);
         };
-        let detail = |modality: &str, count: u64| format!("{{\"modality\":\"{modality}\",\"tokenCount\":{count}}}");
         if second_generation {
-            let characters = prompt.characters;
-            member("billablePromptUsage", format!("{{\"textCount\":{characters}}}"));
+            member(",\"billablePromptUsage\":{\"textCount\":", prompt.characters, out);
+            out.push(b'}');
         }
         if self.candidates > 0 {
-            member("candidatesTokenCount", self.candidates.to_string());
-            member("candidatesTokensDetails", format!("[{}]", detail("TEXT", self.candidates)));
+            member(",\"candidatesTokenCount\":", self.candidates, out);
+            out.extend_from_slice(b",\"candidatesTokensDetails\":[");
+            write_detail("TEXT", self.candidates, out);
+            out.push(b']');
         }
-        member("promptTokenCount", prompt.total().to_string());
-        let details: Vec<_> = [
+        member(",\"promptTokenCount\":", prompt.total(), out);
+        out.extend_from_slice(b",\"promptTokensDetails\":[");
+        for (modality, count) in [
             ("TEXT", prompt.text),
             ("IMAGE", prompt.image),
             ("VIDEO", prompt.video),
             ("AUDIO", prompt.audio),
             ("DOCUMENT", prompt.document),
-        ]
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(modality, count)| detail(modality, count))
-        .collect();
-        member("promptTokensDetails", format!("[{}]", details.join(",")));
-        if self.thoughts > 0 {
-            member("thoughtsTokenCount", self.thoughts.to_string());
+        ] {
+            if count > 0 {
+                if out.last() == Some(&b'}') {
+                    out.push(b',');
+                }
+                write_detail(modality, count, out);
+            }
         }
-        let total = prompt.total() + self.candidates + self.thoughts;
-        member("totalTokenCount", total.to_string());
-        member("trafficType", "\"ON_DEMAND\"".to_owned());
-        text.push('}');
-        out.extend_from_slice(text.as_bytes());
+        out.push(b']');
+        if self.thoughts > 0 {
+            member(",\"thoughtsTokenCount\":", self.thoughts, out);
+        }
+        member(",\"totalTokenCount\":", prompt.total() + self.candidates + self.thoughts, out);
+        out.extend_from_slice(b",\"trafficType\":\"ON_DEMAND\"}");
+        // In the place of the first comma.
+        if let Some(first) = out.get_mut(start) {
+            *first = b'{';
+        }
     }
+}
+
+fn write_detail(modality: &str, count: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"modality\":\"");
+    out.extend_from_slice(modality.as_bytes());
+    out.extend_from_slice(b"\",\"tokenCount\":");
+    write_count(count, out);
+    out.push(b'}');
 }
 
 fn includes_thoughts(request: Json<'_>) -> bool {

@@ -289,8 +289,9 @@ fn plain(json: Json<'_>) -> String {
 
 impl SchemaAnswerer {
     /// The schema in its reduced form, from the last time if there was one.
-    fn schema(&self, json: Json<'_>) -> Arc<Root> {
-        let key = hash(plain(json).as_bytes());
+    /// `config` stands for the generation configuration that it is part of.
+    fn schema(&self, json: Json<'_>, config: Option<u128>) -> Arc<Root> {
+        let key = config.unwrap_or_else(|| hash(plain(json).as_bytes()));
         let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schema) = schemas.get(&key) {
             return Arc::clone(schema);
@@ -303,18 +304,18 @@ impl SchemaAnswerer {
         schema
     }
 
-    fn candidate(&self, request: Json<'_>, random: &Random) -> Candidate {
+    fn candidate(&self, request: Json<'_>, config: Option<u128>, random: &Random) -> Candidate {
         let functions = forced_functions(request);
         if let Some((name, parameters)) = pick(random, &functions) {
             let arguments = match parameters {
-                Some(parameters) => generate(&self.schema(*parameters), random),
+                Some(parameters) => generate(&self.schema(*parameters, None), random),
                 None => "{}".to_owned(),
             };
             return Candidate { content: Content::Call((*name).to_owned(), arguments.into_bytes()), truncated: false };
         }
         let (text, stops) = match form(request) {
             Form::Text => (sentences(random), true),
-            Form::Json(Some(schema)) => (generate(&self.schema(schema), random), false),
+            Form::Json(Some(schema)) => (generate(&self.schema(schema, config), random), false),
             Form::Json(None) => {
                 let mut text = b"{\"answer\":".to_vec();
                 crate::json::write_text(&sentences(random), &mut text);
@@ -322,7 +323,7 @@ impl SchemaAnswerer {
                 (String::from_utf8_lossy(&text).into_owned(), false)
             }
             Form::Enum(schema) => {
-                let value = generate(&self.schema(schema), random);
+                let value = generate(&self.schema(schema, config), random);
                 // Bare, without the quotes that JSON would have.
                 (serde_json::from_str(&value).unwrap_or(value), true)
             }
@@ -335,8 +336,8 @@ impl SchemaAnswerer {
 impl Answerer for SchemaAnswerer {
     fn answer<'a>(&'a self, question: &'a Question<'a>) -> BoxFuture<'a, Reply> {
         let random = Random::new(question.hash as u64 ^ (question.hash >> 64) as u64);
-        let candidates =
-            (0..candidate_count(question.request)).map(|_| self.candidate(question.request, &random)).collect();
+        let Question { request, config, .. } = *question;
+        let candidates = (0..candidate_count(request)).map(|_| self.candidate(request, config, &random)).collect();
         futures::future::ready(Reply::Candidates(candidates)).boxed()
     }
 }

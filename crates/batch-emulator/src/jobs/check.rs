@@ -10,22 +10,34 @@ use crate::json::{Json, Messages, View};
 const LEARN_MORE: &str = "Learn more: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/gemini";
 
 /// The first fault of a `GenerateContentRequest`.
-pub(super) fn check(request: Json<'_>) -> Result<(), RowError> {
-    let complaints = Messages::get().request().complaints(request, "");
+///
+/// Members that are `known` were found to be well before, by [`is_well`].
+pub(super) fn check(request: Json<'_>, known: &dyn Fn(Json<'_>) -> bool) -> Result<(), RowError> {
+    let complaints = Messages::get().request().complaints_but_for(request, "", known);
     if !complaints.is_empty() {
         return Err(RowError::invalid(complaints.join("\n")));
     }
     check_contents(request)?;
-    if let Some(system) = request.get_either("systemInstruction", "system_instruction") {
+    if let Some(system) = request.get_either("systemInstruction", "system_instruction").filter(|json| !known(*json)) {
         check_parts(system)?;
     }
-    if let Some(config) = request.get_either("generationConfig", "generation_config") {
+    if let Some(config) = request.get_either("generationConfig", "generation_config").filter(|json| !known(*json)) {
         check_config(config)?;
     }
     if let Some(labels) = request.get("labels") {
         check_labels(labels)?;
     }
     check_features(request)
+}
+
+/// Whether nothing is wrong with the member `name` of a request, as far as it can be judged by itself.
+pub(super) fn is_well(name: &str, value: Json<'_>) -> bool {
+    let checked = match name {
+        "systemInstruction" | "system_instruction" => check_parts(value),
+        "generationConfig" | "generation_config" => check_config(value),
+        _ => Ok(()),
+    };
+    checked.is_ok() && Messages::get().request().takes(name, value)
 }
 
 fn check_contents(request: Json<'_>) -> Result<(), RowError> {
@@ -45,8 +57,7 @@ fn check_contents(request: Json<'_>) -> Result<(), RowError> {
 }
 
 fn check_parts(content: Json<'_>) -> Result<(), RowError> {
-    const DATA: [(&str, &str); 8] = [
-        ("text", "text"),
+    const DATA: [(&str, &str); 7] = [
         ("inlineData", "inline_data"),
         ("fileData", "file_data"),
         ("functionCall", "function_call"),
@@ -58,7 +69,10 @@ fn check_parts(content: Json<'_>) -> Result<(), RowError> {
     let mut any = false;
     for part in content.get("parts").into_iter().flat_map(Json::items_or_self) {
         any = true;
-        let data = DATA.iter().find_map(|(camel, snake)| Some((*camel, part.get_either(camel, snake)?)));
+        let data = match part.get("text") {
+            Some(text) => Some(("text", text)),
+            None => DATA.iter().find_map(|(camel, snake)| Some((*camel, part.get_either(camel, snake)?))),
+        };
         match data {
             None => {
                 return Err(unable("it must have a text parameter", "Add a text parameter and try again. "));

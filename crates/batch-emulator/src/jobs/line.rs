@@ -1,10 +1,8 @@
 //! One prediction line.
 
-use jiff::Timestamp;
-
 use super::config::LineGeneration;
 use super::import::ADDED;
-use super::time::{processed_first, processed_second};
+use super::memo::{Memo, Met};
 use crate::bigquery::Members;
 use crate::json::{Json, Shape, View, write_text};
 
@@ -19,6 +17,8 @@ pub(super) struct Line<'a> {
     pub(super) exact: Option<&'a Members<'a>>,
     /// What all rows look like, for the nulls.
     pub(super) shape: &'a Shape,
+    /// The members of the request that are known from other rows.
+    pub(super) known: (&'a Memo, &'a Met),
     /// Whether other members come back.
     pub(super) pass_through: bool,
     /// `""`, or what went wrong.
@@ -26,7 +26,7 @@ pub(super) struct Line<'a> {
     /// The response as JSON.
     pub(super) response: &'a [u8],
     /// When the row was done.
-    pub(super) processed: Timestamp,
+    pub(super) processed: &'a str,
 }
 
 /// Writes the line with its line end.
@@ -37,7 +37,7 @@ pub(super) fn write(line: &Line<'_>, generation: LineGeneration, out: &mut Vec<u
             member("status", out);
             write_text(line.status, out);
             member("processed_time", out);
-            write_text(&processed_first(line.processed), out);
+            write_text(line.processed, out);
             // Where the first generation had other members is not known.
             write_others(line, out);
             member("request", out);
@@ -54,7 +54,7 @@ pub(super) fn write(line: &Line<'_>, generation: LineGeneration, out: &mut Vec<u
             member("response", out);
             out.extend_from_slice(line.response);
             member("processed_time", out);
-            write_text(&processed_second(line.processed), out);
+            write_text(line.processed, out);
         }
     }
     out.extend_from_slice(b"}\n");
@@ -72,7 +72,10 @@ fn member(name: &str, out: &mut Vec<u8>) {
 fn write_request(line: &Line<'_>, out: &mut Vec<u8>) {
     match (line.verbatim, line.row.get("request")) {
         (Some(verbatim), _) => out.extend_from_slice(verbatim.as_bytes()),
-        (None, Some(request)) => Shape::write_echo(line.shape.field("request"), request, out),
+        (None, Some(request)) => {
+            let (memo, met) = line.known;
+            Shape::write_object_echo(line.shape.field("request"), request, &|value| memo.echo(met, value), out);
+        }
         (None, None) => out.extend_from_slice(b"null"),
     }
 }

@@ -13,6 +13,7 @@ mod import;
 mod life;
 mod line;
 mod list;
+mod memo;
 mod models;
 mod operations;
 mod output;

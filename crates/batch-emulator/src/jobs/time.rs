@@ -18,19 +18,53 @@ pub(super) fn micros(time: Timestamp) -> String {
     format!("{time:.6}")
 }
 
-/// As `processed_time` of the first generation has it: milliseconds without trailing
-/// zeros, and the offset as `+00:00`.
-pub(super) fn processed_first(time: Timestamp) -> String {
-    let text = format!("{time:.3}");
-    let text = text.trim_end_matches('Z').trim_end_matches('0');
-    format!("{}+00:00", text.trim_end_matches('.'))
+/// Writes times of which many are in the same few seconds: a job stamps every row three times.
+#[derive(Debug, Default)]
+pub(super) struct Seconds {
+    /// A second since 1970 and its text, without a `Z`.
+    recent: [Option<(i64, String)>; 2],
 }
 
-/// As `processed_time` of the second generation has it, which is what Python's
-/// `isoformat` writes: microseconds unless they are zero.
-pub(super) fn processed_second(time: Timestamp) -> String {
-    let text = if time.as_microsecond() % 1_000_000 == 0 { format!("{time:.0}") } else { format!("{time:.6}") };
-    format!("{}+00:00", text.trim_end_matches('Z'))
+impl Seconds {
+    /// As [`proto`].
+    pub(super) fn proto(&mut self, time: Timestamp) -> String {
+        let (second, micros) = self.split(time);
+        match micros {
+            0 => format!("{second}Z"),
+            micros if micros % 1000 == 0 => format!("{second}.{:03}Z", micros / 1000),
+            _ => format!("{second}.{micros:06}Z"),
+        }
+    }
+
+    /// As `processed_time` of the first generation has it: milliseconds without trailing zeros, and the offset
+    /// as `+00:00`.
+    pub(super) fn processed_first(&mut self, time: Timestamp) -> String {
+        let (second, micros) = self.split(time);
+        let text = format!("{second}.{:03}", micros / 1000);
+        format!("{}+00:00", text.trim_end_matches('0').trim_end_matches('.'))
+    }
+
+    /// As `processed_time` of the second generation has it, which is what Python's `isoformat` writes:
+    /// microseconds unless they are zero.
+    pub(super) fn processed_second(&mut self, time: Timestamp) -> String {
+        match self.split(time) {
+            (second, 0) => format!("{second}+00:00"),
+            (second, micros) => format!("{second}.{micros:06}+00:00"),
+        }
+    }
+
+    /// The text of the second, and the microseconds in it.
+    fn split(&mut self, time: Timestamp) -> (&str, i64) {
+        let (second, micros) =
+            (time.as_microsecond().div_euclid(1_000_000), time.as_microsecond().rem_euclid(1_000_000));
+        // Neighbours have a place each.
+        let place = &mut self.recent[usize::from(second % 2 != 0)];
+        if place.as_ref().is_none_or(|(of, _)| *of != second) {
+            let text = format!("{:.0}", Timestamp::from_second(second).unwrap_or_default());
+            *place = Some((second, text.trim_end_matches('Z').to_owned()));
+        }
+        (place.as_ref().map_or("", |(_, text)| text), micros)
+    }
 }
 
 /// From microseconds since 1970, as they are kept.
@@ -56,10 +90,21 @@ mod tests {
         assert_eq!(proto(time(120_000)), "2025-12-19T07:32:47.120Z");
         assert_eq!(proto(time(279_859)), "2025-12-19T07:32:47.279859Z");
         assert_eq!(micros(time(0)), "2025-12-19T07:32:47.000000Z");
-        assert_eq!(processed_first(time(110_000)), "2025-12-19T07:32:47.11+00:00");
-        assert_eq!(processed_first(time(123_456)), "2025-12-19T07:32:47.123+00:00");
-        assert_eq!(processed_first(time(0)), "2025-12-19T07:32:47+00:00");
-        assert_eq!(processed_second(time(279_859)), "2025-12-19T07:32:47.279859+00:00");
-        assert_eq!(processed_second(time(0)), "2025-12-19T07:32:47+00:00");
+        let mut seconds = Seconds::default();
+        assert_eq!(seconds.processed_first(time(110_000)), "2025-12-19T07:32:47.11+00:00");
+        assert_eq!(seconds.processed_first(time(123_456)), "2025-12-19T07:32:47.123+00:00");
+        assert_eq!(seconds.processed_first(time(0)), "2025-12-19T07:32:47+00:00");
+        assert_eq!(seconds.processed_second(time(279_859)), "2025-12-19T07:32:47.279859+00:00");
+        assert_eq!(seconds.processed_second(time(0)), "2025-12-19T07:32:47+00:00");
+    }
+
+    #[test]
+    fn a_second_that_is_kept_is_the_right_one() {
+        let mut seconds = Seconds::default();
+        for micros in (0..9_000_000_i32).step_by(137_000).chain((0..9_000_000).step_by(250_000).rev()) {
+            let time = from_micros(1_766_129_557_000_000 + i64::from(micros));
+            assert_eq!(seconds.proto(time), proto(time));
+            assert!(seconds.processed_second(time).starts_with(proto(time).trim_end_matches('Z')));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Answering rows on all processors, and handing the lines on in order.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::num::NonZero;
 use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,13 +18,14 @@ use super::check::check;
 use super::config::{JobsConfig, LineGeneration};
 use super::import::{Imported, Row, Source, is_done};
 use super::line::{self, Line};
+use super::memo::{Memo, Met};
 use super::plan::RowFault;
-use super::time::proto;
+use super::time::Seconds;
 use crate::Clock;
 use crate::answer::{Answerer, Question, Reply, RowError, Stamp, candidates_of, write_response};
 use crate::bigquery::Members;
 use crate::clock::timestamp;
-use crate::json::{Messages, Place, Tree, canonical_request, hash};
+use crate::json::{Json, Messages, Place, Tree, canonical_request, hash};
 use crate::storage::{Objects, ReadSeek};
 
 /// The most rows that a worker takes at once.
@@ -151,9 +152,10 @@ fn steps(rows: &[Row], most: usize) -> Vec<Range<usize>> {
 /// One worker: ends when its steps are done or nobody takes them any more.
 fn run(work: &Work<'_>, steps: &[Range<usize>], worker: usize, workers: usize, sender: &SyncSender<io::Result<Lines>>) {
     let mut reader = Reader { work, files: HashMap::new() };
+    let (mut memo, mut seconds) = (Memo::default(), Seconds::default());
     for range in steps.iter().skip(worker).step_by(workers) {
         let rows = work.imported.rows.get(range.clone()).unwrap_or_default();
-        let Some(lines) = answer(work, rows, &mut reader).transpose() else {
+        let Some(lines) = answer(work, rows, &mut reader, &mut memo, &mut seconds).transpose() else {
             return;
         };
         let failed = lines.is_err();
@@ -178,9 +180,8 @@ impl Reader<'_> {
                 entry.insert(reader)
             }
         };
-        file.seek(SeekFrom::Start(row.offset))?;
         let mut bytes = vec![0; row.length as usize];
-        file.read_exact(&mut bytes)?;
+        file.read_exact_at(&mut bytes, row.offset)?;
         String::from_utf8(bytes).map_err(io::Error::other)
     }
 }
@@ -191,6 +192,8 @@ struct Prepared<'a> {
     tree: Tree<'a>,
     text: &'a str,
     hash: u128,
+    /// The members of its request that are known.
+    met: Met,
     fault: Option<RowFault>,
     /// What is already known to come out of it.
     known: Option<Known>,
@@ -205,20 +208,29 @@ enum Known {
 }
 
 /// Answers some rows; none where the work is halted before.
-fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<Option<Lines>> {
+fn answer(
+    work: &Work<'_>,
+    rows: &[Row],
+    reader: &mut Reader<'_>,
+    memo: &mut Memo,
+    seconds: &mut Seconds,
+) -> io::Result<Option<Lines>> {
     let mut lines = Lines { rows: rows.len() as u64, ..Lines::default() };
     let texts = rows.iter().map(|row| reader.read(*row)).collect::<io::Result<Vec<_>>>()?;
     let mut canonical = Vec::new();
     let prepared = rows
         .iter()
         .zip(&texts)
-        .map(|(row, text)| prepare(work, *row, text, &mut canonical))
+        .map(|(row, text)| prepare(work, *row, text, memo, &mut canonical))
         .collect::<io::Result<Vec<_>>>()?;
+    let memo = &*memo;
     let replies = stream::iter(&prepared)
         .map(|row| async {
             match (&row.known, row.tree.root().get("request")) {
                 (None, Some(request)) => {
-                    let question = Question { request, model: work.model, hash: row.hash };
+                    let config = request.get_either("generationConfig", "generation_config");
+                    let config = config.and_then(|config| memo.hash(&row.met, config));
+                    let question = Question { request, model: work.model, hash: row.hash, config };
                     Some(work.answerer.answer(&question).await)
                 }
                 _ => None,
@@ -238,7 +250,7 @@ fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<
     };
     for (row, reply) in prepared.iter().zip(replies) {
         let start = lines.bytes.len();
-        let successful = write(work, row, reply, &mut lines.bytes)?;
+        let successful = write(work, row, reply, memo, seconds, &mut lines.bytes)?;
         if successful {
             lines.successful += 1;
         } else {
@@ -253,10 +265,16 @@ fn answer(work: &Work<'_>, rows: &[Row], reader: &mut Reader<'_>) -> io::Result<
     Ok(Some(lines))
 }
 
-fn prepare<'a>(work: &Work<'_>, row: Row, text: &'a str, canonical: &mut Vec<u8>) -> io::Result<Prepared<'a>> {
+fn prepare<'a>(
+    work: &Work<'_>,
+    row: Row,
+    text: &'a str,
+    memo: &mut Memo,
+    canonical: &mut Vec<u8>,
+) -> io::Result<Prepared<'a>> {
     // The import has parsed it before, so this is about a row that changed since.
     let mut tree = Tree::parse(text).map_err(io::Error::other)?;
-    let mut prepared_hash = 0;
+    let (mut prepared_hash, mut met) = (0, Met::default());
     let fault = work.faults.get(&row.place()).copied();
     let known = if is_done(tree.root()) {
         Some(Known::Done)
@@ -265,20 +283,28 @@ fn prepare<'a>(work: &Work<'_>, row: Row, text: &'a str, canonical: &mut Vec<u8>
             work.imported.shape.retype(&mut tree);
         }
         let request = tree.root().get("request");
-        match request.map_or_else(|| Err(RowError::invalid("The request is missing.")), check) {
+        if let Some(request) = request {
+            met = memo.meet(&tree, request, work.imported.shape.field("request"));
+        }
+        let checked = match request {
+            Some(request) => check(request, &|value| memo.is_known(&met, value)),
+            None => Err(RowError::invalid("The request is missing.")),
+        };
+        match checked {
             Err(error) => Some(Known::Failed(error)),
             Ok(()) if fault == Some(RowFault::Fail) => Some(Known::Failed(unlucky(row))),
             Ok(()) => {
                 if let Some(request) = request {
                     canonical.clear();
-                    canonical_request(request, Messages::get().request(), canonical);
+                    let known = |value: Json<'_>| memo.canonical(&met, value);
+                    canonical_request(request, Messages::get().request(), &known, canonical);
                     prepared_hash = hash(canonical);
                 }
                 None
             }
         }
     };
-    Ok(Prepared { row, tree, text, hash: prepared_hash, fault, known })
+    Ok(Prepared { row, tree, text, hash: prepared_hash, met, fault, known })
 }
 
 /// The two errors that the service gives for no fault of the request.
@@ -294,7 +320,14 @@ fn unlucky(row: Row) -> RowError {
 }
 
 /// Writes the line of a row; says whether the row was answered.
-fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Vec<u8>) -> io::Result<bool> {
+fn write(
+    work: &Work<'_>,
+    row: &Prepared<'_>,
+    reply: Option<Reply>,
+    memo: &Memo,
+    seconds: &mut Seconds,
+    out: &mut Vec<u8>,
+) -> io::Result<bool> {
     if let Some(Known::Done) = row.known {
         out.extend_from_slice(row.text.as_bytes());
         out.push(b'\n');
@@ -320,7 +353,7 @@ fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Ve
         (_, Some(Reply::Candidates(candidates))) => {
             let stamp = Stamp {
                 model: work.model,
-                created: &proto(created),
+                created: &seconds.proto(created),
                 seed,
                 place: row.row.offset.rotate_left(17) ^ u64::from(row.row.file),
                 second_generation: work.config.lines != LineGeneration::First,
@@ -349,10 +382,14 @@ fn write(work: &Work<'_>, row: &Prepared<'_>, reply: Option<Reply>, out: &mut Ve
         verbatim,
         exact: exact.as_ref(),
         shape: &work.imported.shape,
+        known: (memo, &row.met),
         pass_through: work.config.pass_through,
         status: &status,
         response: &response,
-        processed,
+        processed: &match work.config.lines {
+            LineGeneration::First => seconds.processed_first(processed),
+            LineGeneration::Second => seconds.processed_second(processed),
+        },
     };
     line::write(&line, work.config.lines, out);
     Ok(status.is_empty())

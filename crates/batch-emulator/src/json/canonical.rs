@@ -9,13 +9,28 @@ use super::tree::{Json, View, write_scalar, write_text};
 /// short way, field names in lowerCamelCase, a single value where a list is due as a list
 /// of one.
 pub(crate) fn canonical(json: Json<'_>, message: &Message, out: &mut Vec<u8>) {
-    write_message(json, message, &[], out);
+    write_message(json, message, &[], &|_| None, out);
 }
 
 /// [`canonical`] for a `GenerateContentRequest`, without what does not change the answer:
 /// `labels` only sort the bill, and `model` is the job's business.
-pub(crate) fn canonical_request(json: Json<'_>, message: &Message, out: &mut Vec<u8>) {
-    write_message(json, message, &["labels", "model"], out);
+///
+/// `known` gives the canonical form of members that were met before.
+pub(crate) fn canonical_request<'k>(
+    json: Json<'_>,
+    message: &Message,
+    known: &dyn Fn(Json<'_>) -> Option<&'k [u8]>,
+    out: &mut Vec<u8>,
+) {
+    write_message(json, message, &["labels", "model"], known, out);
+}
+
+/// The canonical form of the member `name` of a message alone.
+pub(crate) fn canonical_member(name: &str, value: Json<'_>, message: &Message, out: &mut Vec<u8>) {
+    match message.field(name) {
+        Some(field) => write_field(value, field, out),
+        None => write_free(value, out),
+    }
 }
 
 /// The hash by which requests with the same canonical form are found. It is the same on
@@ -24,7 +39,13 @@ pub(crate) fn hash(canonical: &[u8]) -> u128 {
     XxHash3_128::oneshot(canonical)
 }
 
-fn write_message(json: Json<'_>, message: &Message, without: &[&str], out: &mut Vec<u8>) {
+fn write_message<'k>(
+    json: Json<'_>,
+    message: &Message,
+    without: &[&str],
+    known: &dyn Fn(Json<'_>) -> Option<&'k [u8]>,
+    out: &mut Vec<u8>,
+) {
     let View::Object(members) = json.view() else {
         write_free(json, out);
         return;
@@ -37,7 +58,9 @@ fn write_message(json: Json<'_>, message: &Message, without: &[&str], out: &mut 
         })
         .filter(|(name, ..)| !without.contains(name))
         .collect();
-    named.sort_by(|a, b| a.0.cmp(b.0));
+    if !named.is_sorted_by(|a, b| a.0 <= b.0) {
+        named.sort_by(|a, b| a.0.cmp(b.0));
+    }
     out.push(b'{');
     for (i, (name, field, value)) in named.into_iter().enumerate() {
         if i > 0 {
@@ -45,9 +68,10 @@ fn write_message(json: Json<'_>, message: &Message, without: &[&str], out: &mut 
         }
         write_text(name, out);
         out.push(b':');
-        match field {
-            Some(field) => write_field(value, field, out),
-            None => write_free(value, out),
+        match (known(value), field) {
+            (Some(known), _) => out.extend_from_slice(known),
+            (None, Some(field)) => write_field(value, field, out),
+            (None, None) => write_free(value, out),
         }
     }
     out.push(b'}');
@@ -57,14 +81,14 @@ fn write_field(value: Json<'_>, field: &Field, out: &mut Vec<u8>) {
     match field.kind() {
         Kind::Message(message) if field.is_repeated() => {
             write_list(value.items_or_self(), out, |item, out| {
-                write_message(item, message, &[], out);
+                write_message(item, message, &[], &|_| None, out);
             });
         }
-        Kind::Message(message) => write_message(value, message, &[], out),
+        Kind::Message(message) => write_message(value, message, &[], &|_| None, out),
         Kind::Map(message) => match value.view() {
             View::Object(members) => {
                 write_members(members.sorted(), out, |value, out| match message {
-                    Some(message) => write_message(value, message, &[], out),
+                    Some(message) => write_message(value, message, &[], &|_| None, out),
                     None => write_free(value, out),
                 });
             }
@@ -117,7 +141,7 @@ mod tests {
     fn canonical_of(text: &str) -> String {
         let tree = Tree::parse(text).unwrap();
         let mut out = Vec::new();
-        canonical_request(tree.root(), Messages::get().request(), &mut out);
+        canonical_request(tree.root(), Messages::get().request(), &|_| None, &mut out);
         String::from_utf8(out).unwrap()
     }
 

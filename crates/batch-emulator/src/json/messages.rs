@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use super::tree::{Json, View, write_plain};
@@ -26,8 +27,31 @@ pub(crate) struct Messages {
 #[derive(Debug)]
 pub(crate) struct Message {
     name: &'static str,
-    fields: HashMap<String, usize>,
+    fields: HashMap<String, usize, BuildHasherDefault<NameHasher>>,
     list: Vec<Field>,
+}
+
+/// Names of fields are few, short and our own: a row looks up dozens of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // The end of a string, which its length tells as well.
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes its group from the low bits, where a product is weakest.
+        self.0 ^ (self.0 >> 32)
+    }
 }
 
 #[derive(Debug)]
@@ -109,7 +133,7 @@ fn read(text: &'static str) -> Messages {
     let mut enums = Vec::new();
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("message ") {
-            messages.push(Message { name, fields: HashMap::new(), list: Vec::new() });
+            messages.push(Message { name, fields: HashMap::default(), list: Vec::new() });
         } else if let Some(line) = line.strip_prefix("enum ") {
             let mut words = line.split_whitespace();
             enums.push(Enum { name: words.next().unwrap_or_default(), values: words.collect() });
@@ -242,14 +266,38 @@ impl Message {
     /// What the service's front end has against a JSON value that is to be this message,
     /// in its words; nothing where all is well. `root` is what it calls the value.
     pub(crate) fn complaints(&'static self, json: Json<'_>, root: &str) -> Vec<String> {
+        self.complaints_but_for(json, root, &|_| false)
+    }
+
+    /// As [`Message::complaints`], without a look at the members that are `known` to be well.
+    pub(crate) fn complaints_but_for(
+        &'static self,
+        json: Json<'_>,
+        root: &str,
+        known: &dyn Fn(Json<'_>) -> bool,
+    ) -> Vec<String> {
         let mut complaints = Vec::new();
-        check_message(json, self, &Path::Root(root), &mut complaints);
+        check_message(json, self, &Path::Root(root), known, &mut complaints);
         complaints.truncate(MOST_COMPLAINTS);
         complaints
     }
+
+    /// Whether the front end has nothing against a value for the field `name`.
+    pub(crate) fn takes(&'static self, name: &str, value: Json<'_>) -> bool {
+        let Some(field) = self.field(name) else { return false };
+        let mut complaints = Vec::new();
+        check_field(value, name, field, &Path::Root(""), &mut complaints);
+        complaints.is_empty()
+    }
 }
 
-fn check_message(json: Json<'_>, message: &'static Message, path: &Path<'_>, complaints: &mut Vec<String>) {
+fn check_message(
+    json: Json<'_>,
+    message: &'static Message,
+    path: &Path<'_>,
+    known: &dyn Fn(Json<'_>) -> bool,
+    complaints: &mut Vec<String>,
+) {
     let View::Object(members) = json.view() else {
         if !json.is_null() {
             wrong_value(json, path, &format!("{PACKAGE}{}", message.name), complaints);
@@ -282,7 +330,9 @@ fn check_message(json: Json<'_>, message: &'static Message, path: &Path<'_>, com
             }
             set.push((oneof, field.name));
         }
-        check_field(value, name, field, path, complaints);
+        if !known(value) {
+            check_field(value, name, field, path, complaints);
+        }
     }
 }
 
@@ -308,7 +358,7 @@ fn check_value(json: Json<'_>, kind: Stored, path: &Path<'_>, complaints: &mut V
     let messages = Messages::get();
     match kind {
         Stored::Any => {}
-        Stored::Message(at) => check_message(json, &messages.messages[at], path, complaints),
+        Stored::Message(at) => check_message(json, &messages.messages[at], path, &|_| false, complaints),
         Stored::MapOfAny | Stored::MapOfString | Stored::MapOf(_) => {
             let View::Object(members) = json.view() else {
                 wrong_value(json, path, "Map", complaints);
@@ -318,7 +368,7 @@ fn check_value(json: Json<'_>, kind: Stored, path: &Path<'_>, complaints: &mut V
                 let path = Path::Name(path, name);
                 match kind {
                     Stored::MapOf(at) => {
-                        check_message(value, &messages.messages[at], &path, complaints);
+                        check_message(value, &messages.messages[at], &path, &|_| false, complaints);
                     }
                     Stored::MapOfString if !value.is_null() => {
                         check_value(value, Stored::String, &path, complaints);

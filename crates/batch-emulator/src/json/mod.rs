@@ -7,13 +7,14 @@
 
 mod canonical;
 mod messages;
+mod parse;
 mod shape;
 mod tree;
 
-pub(crate) use canonical::{canonical, canonical_request, hash};
+pub(crate) use canonical::{canonical, canonical_member, canonical_request, hash};
 pub(crate) use messages::Messages;
 pub(crate) use shape::{Column, Place, Shape};
-pub(crate) use tree::{Json, Tree, View, write_number, write_plain, write_text};
+pub(crate) use tree::{Json, Tree, View, write_count, write_number, write_plain, write_text};
 
 #[cfg(test)]
 mod properties;

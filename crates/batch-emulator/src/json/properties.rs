@@ -47,7 +47,7 @@ fn plainly(value: &Value) -> Value {
 fn canonical(text: &str) -> Vec<u8> {
     let tree = Tree::parse(text).unwrap();
     let mut out = Vec::new();
-    canonical_request(tree.root(), Messages::get().request(), &mut out);
+    canonical_request(tree.root(), Messages::get().request(), &|_| None, &mut out);
     out
 }
 

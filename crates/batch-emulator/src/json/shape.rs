@@ -133,11 +133,9 @@ impl Shape {
     /// # Errors
     /// As [`Shape::observe`].
     pub(crate) fn observe_field(&mut self, name: &str, value: Json<'_>, place: Place) -> Result<(), Vec<String>> {
-        if !self.fields.contains_key(name) {
-            self.fields.insert(name.into(), Shape::default());
-        }
-        let Some(field) = self.fields.get_mut(name) else {
-            return Ok(());
+        let field = match self.fields.get_mut(name) {
+            Some(field) => field,
+            None => self.fields.entry(name.into()).or_default(),
         };
         field.observe(value, place).map_err(|mut path| {
             path.push(name.to_owned());
@@ -321,20 +319,35 @@ impl Shape {
                 }
                 out.push(b']');
             }
-            View::Object(members) => {
-                out.push(b'{');
-                for (i, (name, value)) in members.sorted().into_iter().enumerate() {
-                    if i > 0 {
-                        out.push(b',');
-                    }
-                    write_text(name, out);
-                    out.push(b':');
-                    Shape::write_echo(shape.and_then(|shape| shape.field(name)), value, out);
-                }
-                out.push(b'}');
-            }
+            View::Object(_) => Shape::write_object_echo(shape, json, &|_| None, out),
             _ => write_scalar(json, out),
         }
+    }
+
+    /// [`Shape::write_echo`] of an object, some of whose members are `known` from another row.
+    pub(crate) fn write_object_echo<'k>(
+        shape: Option<&Shape>,
+        json: Json<'_>,
+        known: &dyn Fn(Json<'_>) -> Option<&'k [u8]>,
+        out: &mut Vec<u8>,
+    ) {
+        let View::Object(members) = json.view() else {
+            Shape::write_echo(shape, json, out);
+            return;
+        };
+        out.push(b'{');
+        for (i, (name, value)) in members.sorted().into_iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            write_text(name, out);
+            out.push(b':');
+            match known(value) {
+                Some(known) => out.extend_from_slice(known),
+                None => Shape::write_echo(shape.and_then(|shape| shape.field(name)), value, out),
+            }
+        }
+        out.push(b'}');
     }
 
     /// Writes an object with all the members that there are at this path.
@@ -387,8 +400,8 @@ fn retyped(text: &str) -> Option<Node<'static>> {
         _ => {}
     }
     // Rust's parser knows words as well: `inf` and `nan`.
-    let is_number = text.bytes().any(|byte| byte.is_ascii_digit())
-        && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'))
+        && text.bytes().any(|byte| byte.is_ascii_digit());
     if !is_number {
         return None;
     }

@@ -6,10 +6,22 @@ use std::io::Write as _;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use super::parse::parse;
+
 /// A parsed JSON text. Strings without escapes are slices of the text.
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
+    text: &'a str,
     pub(super) nodes: Vec<Node<'a>>,
+    spans: Vec<Span>,
+}
+
+/// Where in the text an array or object stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) node: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 /// One value, or the name of a member. An array or object is followed by its content
@@ -30,11 +42,27 @@ pub(super) enum Node<'a> {
 impl<'a> Tree<'a> {
     /// Parses one JSON value; blanks around it are allowed.
     pub(crate) fn parse(text: &'a str) -> Result<Tree<'a>, serde_json::Error> {
+        let (mut nodes, mut spans) = (Vec::with_capacity(64), Vec::with_capacity(8));
+        match parse(text, &mut nodes, &mut spans) {
+            Some(()) => Ok(Tree { text, nodes, spans }),
+            None => Tree::parse_slowly(text),
+        }
+    }
+
+    /// Parses what is rare or wrong.
+    pub(super) fn parse_slowly(text: &'a str) -> Result<Tree<'a>, serde_json::Error> {
         let mut nodes = Vec::with_capacity(64);
         let mut deserializer = serde_json::Deserializer::from_str(text);
         Build(&mut nodes).deserialize(&mut deserializer)?;
         deserializer.end()?;
-        Ok(Tree { nodes })
+        Ok(Tree { text, nodes, spans: Vec::new() })
+    }
+
+    /// The text of an array or object as it stood there, where that was noted: for the members of the whole, and
+    /// for their members.
+    pub(crate) fn text_of(&self, json: Json<'_>) -> Option<&'a str> {
+        let span = self.spans.iter().find(|span| span.node == json.at)?;
+        self.text.get(span.start..span.end)
     }
 
     /// The value itself.
@@ -245,6 +273,11 @@ impl<'t> Json<'t> {
         items.into_iter().flatten().chain(single)
     }
 
+    /// Which of the values of its tree it is.
+    pub(crate) fn number(self) -> usize {
+        self.at
+    }
+
     /// Where the value ends.
     fn end(self) -> usize {
         match &self.nodes[self.at] {
@@ -387,6 +420,21 @@ fn is_whole(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0
 }
 
+/// Writes a count.
+pub(crate) fn write_count(mut count: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (count % 10) as u8;
+        count /= 10;
+        if count == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
 fn write_display(value: impl fmt::Display, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
     let _ = write!(out, "{value}");
@@ -433,7 +481,7 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 
 /// Whether none of eight bytes needs an escape. Most text is plain, and a look at eight
 /// bytes costs what a look at one does.
-fn is_plain(word: u64) -> bool {
+pub(super) fn is_plain(word: u64) -> bool {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     // The high bit of a byte of `word - n * ONES` is set where the byte was below `n`, or

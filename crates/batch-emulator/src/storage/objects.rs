@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,23 @@ use crate::Clock;
 use crate::clock::timestamp;
 
 /// What a body is read through.
-pub(crate) trait ReadSeek: Read + Seek {}
+pub(crate) trait ReadSeek: Read + Seek {
+    /// Fills the buffer with the bytes from `offset` on. Where reading goes on afterwards is not known.
+    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.read_exact(buffer)
+    }
+}
 
-impl<T: Read + Seek> ReadSeek for T {}
+impl ReadSeek for Cursor<Bytes> {}
+
+impl ReadSeek for File {
+    /// One call of the system and not two.
+    #[cfg(unix)]
+    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+}
 
 /// All buckets and objects. Clones share them.
 ///

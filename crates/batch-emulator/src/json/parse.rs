@@ -1,0 +1,242 @@
+//! JSON text into nodes. What rows are made of is read directly; whatever else there may be is left to
+//! `serde_json`, which is asked again from the start and also says what is wrong.
+
+use std::borrow::Cow;
+
+use super::tree::{Node, Span, is_plain};
+
+/// Deeper texts are left to `serde_json`, which has a limit of its own.
+const DEEPEST: usize = 100;
+/// How deep the values stand whose place in the text is noted: the members of a row's members.
+const NOTED: usize = 2;
+/// A number with more digits may not fit into 64 bits.
+const MOST_DIGITS: usize = 18;
+
+/// Reads one value with blanks around it; `None` where that takes another look.
+pub(super) fn parse<'a>(text: &'a str, nodes: &mut Vec<Node<'a>>, spans: &mut Vec<Span>) -> Option<()> {
+    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, nodes, spans };
+    parser.blanks();
+    parser.value(0)?;
+    parser.blanks();
+    (parser.at == text.len()).then_some(())
+}
+
+struct Parser<'a, 'n> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    nodes: &'n mut Vec<Node<'a>>,
+    spans: &'n mut Vec<Span>,
+}
+
+impl<'a> Parser<'a, '_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string(),
+            b'{' => self.container(depth, b'}'),
+            b'[' => self.container(depth, b']'),
+            b't' => self.word("true", Node::Bool(true)),
+            b'f' => self.word("false", Node::Bool(false)),
+            b'n' => self.word("null", Node::Null),
+            _ => self.number(),
+        }
+    }
+
+    fn word(&mut self, word: &str, node: Node<'a>) -> Option<()> {
+        let found = self.bytes.get(self.at..)?.starts_with(word.as_bytes());
+        self.at += word.len();
+        self.nodes.push(node);
+        found.then_some(())
+    }
+
+    /// An integer; other numbers are for `serde_json`, which rounds them in its own way.
+    fn number(&mut self) -> Option<()> {
+        let start = self.at;
+        let negative = self.peek()? == b'-';
+        self.at += usize::from(negative);
+        let digits = self.bytes.get(self.at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let first = self.peek()?;
+        self.at += digits;
+        let is_integer = (1..=MOST_DIGITS).contains(&digits)
+            && (first != b'0' || (digits == 1 && !negative))
+            && !matches!(self.peek(), Some(b'.' | b'e' | b'E'));
+        if is_integer {
+            self.nodes.push(Node::Int(self.text.get(start..self.at)?.parse().ok()?));
+            return Some(());
+        }
+        let more = self.bytes.get(self.at..)?.iter();
+        self.at += more.take_while(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte)).count();
+        let number: f64 = serde_json::from_str(self.text.get(start..self.at)?).ok()?;
+        let is_float = self.text.get(start..self.at)?.contains(['.', 'e', 'E']);
+        // An integer of another size is one of several nodes.
+        is_float.then(|| self.nodes.push(Node::Float(number)))
+    }
+
+    fn string(&mut self) -> Option<()> {
+        let text = self.quoted()?;
+        self.nodes.push(Node::Str(text));
+        Some(())
+    }
+
+    fn quoted(&mut self) -> Option<Cow<'a, str>> {
+        let start = self.at;
+        self.at += 1;
+        let mut is_escaped = false;
+        loop {
+            let rest = self.bytes.get(self.at..)?;
+            if let Some(word) = rest.first_chunk()
+                && is_plain(u64::from_le_bytes(*word))
+            {
+                self.at += 8;
+                continue;
+            }
+            match rest.first()? {
+                b'"' => break,
+                b'\\' => {
+                    is_escaped = true;
+                    self.at += 2;
+                }
+                0..0x20 => return None,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        if is_escaped {
+            return serde_json::from_str(self.text.get(start..self.at)?).ok().map(Cow::Owned);
+        }
+        self.text.get(start + 1..self.at - 1).map(Cow::Borrowed)
+    }
+
+    fn container(&mut self, depth: usize, close: u8) -> Option<()> {
+        if depth == DEEPEST {
+            return None;
+        }
+        let (node, start) = (self.nodes.len(), self.at);
+        // What it really is follows with its end.
+        self.nodes.push(Node::Null);
+        self.at += 1;
+        self.blanks();
+        let mut is_first = true;
+        loop {
+            if is_first && self.peek()? == close {
+                break;
+            }
+            is_first = false;
+            if close == b'}' {
+                if self.peek()? != b'"' {
+                    return None;
+                }
+                self.string()?;
+                self.blanks();
+                if self.peek()? != b':' {
+                    return None;
+                }
+                self.at += 1;
+                self.blanks();
+            }
+            self.value(depth + 1)?;
+            self.blanks();
+            match self.peek()? {
+                b',' => {
+                    self.at += 1;
+                    self.blanks();
+                }
+                other if other == close => break,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        let end = self.nodes.len();
+        *self.nodes.get_mut(node)? = if close == b'}' { Node::Object(end) } else { Node::Array(end) };
+        if (1..=NOTED).contains(&depth) {
+            self.spans.push(Span { node, start, end: self.at });
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::Tree;
+
+    /// What the long way makes of a text, against the short one.
+    fn compare(text: &str) -> Result<(), TestCaseError> {
+        let (mut nodes, mut spans) = (Vec::new(), Vec::new());
+        let short = parse(text, &mut nodes, &mut spans);
+        match (short, Tree::parse_slowly(text)) {
+            (None, _) => {}
+            (Some(()), Ok(tree)) => prop_assert_eq!(format!("{:?}", nodes), format!("{:?}", tree.nodes)),
+            (Some(()), Err(error)) => prop_assert!(false, "{text:?} was taken, and is wrong: {error}"),
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_directly_is_what_serde_reads(text in "[\\[\\]{}\",:0-9eE.+\\-truefalsn \\\\/\\x00-\\x1f日a]{0,24}") {
+            compare(&text)?;
+        }
+
+        #[test]
+        fn so_are_texts_that_are_json_but_for_one_byte(
+            names in prop::collection::vec("[a-b\\\\\"é]{0,9}", 1..4), number: f64, at in 0_usize..60, byte in "[ -~]",
+        ) {
+            let members: Vec<_> = names.iter().map(|name| serde_json::json!({ name.as_str(): [number, 7, -3, name] })).collect();
+            let text = serde_json::Value::from(members).to_string();
+            compare(&text)?;
+            prop_assert!(parse(&text, &mut Vec::new(), &mut Vec::new()).is_some(), "{} takes the long way", text);
+            let at = text.floor_char_boundary(at.min(text.len()));
+            compare(&format!("{}{byte}{}", &text[..at], &text[at..]))?;
+        }
+    }
+
+    #[test]
+    fn numbers_are_what_serde_takes_for_numbers() {
+        for text in [
+            "0",
+            "-0",
+            "01",
+            "1.",
+            ".5",
+            "-",
+            "1e5",
+            "1E+5",
+            "-1.5e-3",
+            "999999999999999999",
+            "18446744073709551615",
+            "1e999",
+            "0x1",
+            "+1",
+            "1.0",
+        ] {
+            compare(text).unwrap();
+            compare(&format!("[{text}]")).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_members_of_members_are_found_in_the_text() {
+        let text = r#"{"key":"k","request":{"contents":[{"a":{"b":1}}], "generationConfig" : {"x": 1} }}"#;
+        let tree = Tree::parse(text).unwrap();
+        let request = tree.root().get("request").unwrap();
+        assert_eq!(tree.text_of(request), Some(&text[21..81]));
+        assert_eq!(tree.text_of(request.get("generationConfig").unwrap()), Some(r#"{"x": 1}"#));
+        let content = request.get("contents").unwrap();
+        assert_eq!(tree.text_of(content), Some(r#"[{"a":{"b":1}}]"#));
+        assert_eq!(tree.text_of(content.items_or_self().next().unwrap()), None);
+        assert_eq!(tree.text_of(tree.root().get("key").unwrap()), None);
+    }
+}
