@@ -4,122 +4,197 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use batch_model::prices::{self, Price, UsageTotals};
+use memchr::{memchr, memchr3};
 use serde_json::value::RawValue;
 
 use super::columns::Layout;
 use super::row::JoinedRow;
+use crate::escape::push_escaped;
 use crate::json::{self, Kind};
+use crate::page::Page;
 use crate::table::{Columns, TableFormat, ValueType};
 
 /// Gathered before it is written.
 const CHUNK: usize = 256 * 1024;
 
-pub(super) enum ResultWriter<'w> {
-    Delimited(Box<csv::Writer<&'w mut dyn Write>>),
-    Jsonl { out: &'w mut dyn Write, buffer: Vec<u8> },
+/// Writes rows of results. A CSV is that of the `csv` crate byte for byte, and its tests' oracle; a record
+/// that stands in the input as that crate would write it is copied as a whole.
+pub(super) struct ResultWriter<'w> {
+    out: &'w mut dyn Write,
+    page: Page,
+    form: Form,
+}
+
+enum Form {
+    Delimited {
+        delimiter: u8,
+    },
+    /// With what stands before each value: a brace or a comma, the column's name, a colon.
+    Jsonl {
+        names: Vec<Vec<u8>>,
+    },
 }
 
 impl<'w> ResultWriter<'w> {
     pub(super) fn new(out: &'w mut dyn Write, format: TableFormat) -> Self {
-        match format {
-            TableFormat::Csv { delimiter } => Self::Delimited(Box::new(
-                csv::WriterBuilder::new().delimiter(delimiter).buffer_capacity(CHUNK).from_writer(out),
-            )),
-            TableFormat::Jsonl => Self::Jsonl { out, buffer: Vec::with_capacity(CHUNK) },
-        }
+        let form = match format {
+            TableFormat::Csv { delimiter } => Form::Delimited { delimiter },
+            TableFormat::Jsonl => Form::Jsonl { names: Vec::new() },
+        };
+        Self { out, page: Page::default(), form }
     }
 
     pub(super) fn header(&mut self, columns: &Columns, layout: &Layout) -> io::Result<()> {
-        // The names are in every line of JSONL.
-        let Self::Delimited(csv) = self else { return Ok(()) };
         let names = columns.names().iter().chain(&layout.ours);
-        csv.write_record(names.chain(layout.fields.iter().map(|(_, column)| column))).map_err(io::Error::from)
-    }
-
-    pub(super) fn row(&mut self, row: &JoinedRow<'_>, layout: &Layout) -> io::Result<()> {
-        match self {
-            Self::Delimited(csv) => write_delimited(csv, row, layout).map_err(io::Error::from),
-            Self::Jsonl { out, buffer } => {
-                write_object(buffer, row, layout)?;
-                if CHUNK <= buffer.len() {
-                    out.write_all(buffer)?;
-                    buffer.clear();
+        let names = names.chain(layout.fields.iter().map(|(_, column)| column));
+        match &mut self.form {
+            Form::Delimited { delimiter } => {
+                for (number, name) in names.enumerate() {
+                    if number != 0 {
+                        self.page.push(&[*delimiter]);
+                    }
+                    push_field(name, *delimiter, &mut self.page);
+                }
+                self.page.push(b"\n");
+                self.write_full()
+            }
+            Form::Jsonl { names: before } => {
+                for name in names {
+                    let mut page = Page::default();
+                    page.push(if before.is_empty() { b"{\"" } else { b",\"" });
+                    push_escaped(name, &mut page);
+                    page.push(b"\":");
+                    before.push(page.into_vec());
                 }
                 Ok(())
             }
         }
     }
 
-    pub(super) fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Delimited(mut csv) => csv.flush(),
-            Self::Jsonl { out, buffer } => {
-                out.write_all(&buffer)?;
-                out.flush()
+    pub(super) fn row(&mut self, row: &JoinedRow<'_>, layout: &Layout) -> io::Result<()> {
+        match &self.form {
+            Form::Delimited { delimiter } => push_delimited(&mut self.page, *delimiter, row, layout),
+            Form::Jsonl { names } => push_object(&mut self.page, names, row, layout),
+        }
+        self.write_full()
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.write()?;
+        self.out.flush()
+    }
+
+    fn write_full(&mut self) -> io::Result<()> {
+        if CHUNK <= self.page.len() { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.out.write_all(self.page.bytes())?;
+        self.page.clear();
+        Ok(())
+    }
+}
+
+fn push_delimited(page: &mut Page, delimiter: u8, row: &JoinedRow<'_>, layout: &Layout) {
+    match row.record.as_csv(delimiter) {
+        Some(record) => page.push(record.as_bytes()),
+        None => {
+            for (number, value) in row.record.iter().enumerate() {
+                if number != 0 {
+                    page.push(&[delimiter]);
+                }
+                push_field(value, delimiter, page);
             }
         }
     }
-}
-
-fn write_delimited(csv: &mut csv::Writer<&mut dyn Write>, row: &JoinedRow<'_>, layout: &Layout) -> csv::Result<()> {
-    for value in row.record.iter() {
-        csv.write_field(value)?;
-    }
-    csv.write_field(row.outcome.as_str())?;
-    csv.write_field(row.answer().unwrap_or_default())?;
-    csv.write_field(row.detail)?;
-    csv.write_field(row.finish_reason().unwrap_or_default())?;
+    let mut push = |text: &str| {
+        page.push(&[delimiter]);
+        push_field(text, delimiter, page);
+    };
+    push(row.outcome.as_str());
+    push(row.answer().unwrap_or_default());
+    push(row.detail);
+    push(row.finish_reason().unwrap_or_default());
     for count in counts(row) {
         match count {
-            Some(count) => csv.write_field(itoa::Buffer::new().format(count))?,
-            None => csv.write_field("")?,
+            Some(count) => push(itoa::Buffer::new().format(count)),
+            None => push(""),
         }
     }
     if let Some(price) = layout.price_of(row) {
-        csv.write_field(cost(row, price).unwrap_or_default())?;
+        push(&cost(row, price).unwrap_or_default());
     }
     for (field, _) in &layout.fields {
-        csv.write_field(row.field(field).map(as_text).unwrap_or_default().as_bytes())?;
+        push(&row.field(field).map(as_text).unwrap_or_default());
     }
-    csv.write_record(None::<&[u8]>)
+    page.push(b"\n");
 }
 
-fn write_object(out: &mut Vec<u8>, row: &JoinedRow<'_>, layout: &Layout) -> io::Result<()> {
-    let mut separator = b'{';
-    let mut name = |out: &mut Vec<u8>, name: &str| -> io::Result<()> {
-        out.push(separator);
-        separator = b',';
-        serde_json::to_writer(&mut *out, name)?;
-        out.push(b':');
-        Ok(())
+/// Appends a field, in quotes where it needs them: where it has a delimiter, a quote or half a line end.
+///
+/// An empty field needs none where it is not alone, and no field of the results is.
+fn push_field(text: &str, delimiter: u8, page: &mut Page) {
+    let bytes = text.as_bytes();
+    let needs_quotes = match bytes.len() {
+        0..32 => bytes.iter().any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n')),
+        _ => memchr3(delimiter, b'"', b'\n', bytes).is_some() || memchr(b'\r', bytes).is_some(),
     };
-    for (position, (column, value)) in row.columns.names().iter().zip(row.record.iter()).enumerate() {
-        name(out, column)?;
-        match row.record.value_type(position) {
-            ValueType::Text => serde_json::to_writer(&mut *out, value)?,
-            ValueType::Null => out.extend_from_slice(b"null"),
-            ValueType::Number | ValueType::Bool | ValueType::Json => out.extend_from_slice(value.as_bytes()),
+    if !needs_quotes {
+        return page.push(bytes);
+    }
+    page.push(b"\"");
+    let mut rest = bytes;
+    while let Some(quote) = memchr(b'"', rest) {
+        page.push(&rest[..=quote]);
+        page.push(b"\"");
+        rest = &rest[quote + 1..];
+    }
+    page.push(rest);
+    page.push(b"\"");
+}
+
+fn push_object(page: &mut Page, names: &[Vec<u8>], row: &JoinedRow<'_>, layout: &Layout) {
+    let mut names = names.iter();
+    let mut name = |page: &mut Page| page.push(names.next().map(Vec::as_slice).unwrap_or_default());
+    for (position, value) in row.record.iter_types().enumerate() {
+        name(page);
+        match value {
+            ValueType::Text => {
+                page.push(b"\"");
+                row.record.push_escaped(position, page);
+                page.push(b"\"");
+            }
+            ValueType::Null => page.push(b"null"),
+            ValueType::Number | ValueType::Bool | ValueType::Json => page.push(row.record.get(position).as_bytes()),
         }
     }
-    let texts = [Some(row.outcome.as_str()), row.answer(), Some(row.detail), row.finish_reason()];
-    for (column, text) in layout.ours.iter().zip(texts) {
-        name(out, column)?;
-        serde_json::to_writer(&mut *out, &text.filter(|text| !text.is_empty()))?;
+    for text in [Some(row.outcome.as_str()), row.answer(), Some(row.detail), row.finish_reason()] {
+        name(page);
+        match text {
+            None | Some("") => page.push(b"null"),
+            Some(text) => {
+                page.push(b"\"");
+                push_escaped(text, page);
+                page.push(b"\"");
+            }
+        }
     }
-    for (column, count) in layout.ours.iter().skip(texts.len()).zip(counts(row)) {
-        name(out, column)?;
-        serde_json::to_writer(&mut *out, &count)?;
+    for count in counts(row) {
+        name(page);
+        match count {
+            Some(count) => page.push(itoa::Buffer::new().format(count).as_bytes()),
+            None => page.push(b"null"),
+        }
     }
-    if let (Some(price), Some(column)) = (layout.price_of(row), layout.ours.last()) {
-        name(out, column)?;
-        out.extend_from_slice(cost(row, price).as_deref().unwrap_or("null").as_bytes());
+    if let Some(price) = layout.price_of(row) {
+        name(page);
+        page.push(cost(row, price).as_deref().unwrap_or("null").as_bytes());
     }
-    for (field, column) in &layout.fields {
-        name(out, column)?;
-        out.extend_from_slice(row.field(field).unwrap_or("null").as_bytes());
+    for (field, _) in &layout.fields {
+        name(page);
+        page.push(row.field(field).unwrap_or("null").as_bytes());
     }
-    out.extend_from_slice(b"}\n");
-    Ok(())
+    page.push(b"}\n");
 }
 
 fn counts(row: &JoinedRow<'_>) -> [Option<u64>; 4] {
@@ -139,10 +214,65 @@ fn cost(row: &JoinedRow<'_>, price: Option<&Price>) -> Option<String> {
 
 /// A JSON value in a cell: a string's text, nothing for null, any other as it is written.
 pub(super) fn as_text(value: &str) -> Cow<'_, str> {
+    // A string without escapes, as most are.
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(inner) = inner.filter(|inner| inner.bytes().all(|byte| b' ' <= byte && !b"\"\\".contains(&byte))) {
+        return Cow::Borrowed(inner);
+    }
     let Ok(raw) = serde_json::from_str::<&RawValue>(value) else { return Cow::Borrowed(value) };
     match Kind::of(raw) {
         Kind::String => json::string(raw).unwrap_or_default(),
         Kind::Null => Cow::Borrowed(""),
         _ => Cow::Borrowed(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[ab,;\t\"\r\n é]{0,6}",
+            "[a-z日]{20,40}[,;\t\"\r\n]{0,2}[a-z]{0,40}",
+            Just(String::new()),
+            "[0-9]{1,4}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_written_as_by_the_csv_crate(
+            fields in proptest::collection::vec(field(), 2..6),
+            delimiter in proptest::sample::select(b",;\t|7 a".to_vec()),
+        ) {
+            let mut theirs = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+            theirs.write_record(&fields).unwrap();
+            let mut page = Page::default();
+            for (number, field) in fields.iter().enumerate() {
+                if number != 0 {
+                    page.push(&[delimiter]);
+                }
+                push_field(field, delimiter, &mut page);
+            }
+            page.push(b"\n");
+            prop_assert_eq!(page.into_vec(), theirs.into_inner().unwrap());
+        }
+
+        #[test]
+        fn the_text_of_a_value_is_that_of_the_parser(text in "[ -~é\n\"\\\\]{0,8}") {
+            let value = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(as_text(&value), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_string_is_its_own_text() {
+        for (value, text) in [("null", ""), ("1.0", "1.0"), ("[\"a\"]", "[\"a\"]"), ("\"\\u0041\"", "A"), ("\"\"", "")]
+        {
+            assert_eq!(as_text(value), text);
+        }
     }
 }

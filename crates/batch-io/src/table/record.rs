@@ -119,6 +119,11 @@ impl Record {
         self.types.get(column).copied().unwrap_or_default()
     }
 
+    /// What the values were, in the columns' order.
+    pub(crate) fn iter_types(&self) -> impl Iterator<Item = ValueType> {
+        (0..self.fields.len()).map(|column| self.value_type(column))
+    }
+
     /// The values in the columns' order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         (0..self.fields.len()).map(|column| self.get(column))
@@ -139,7 +144,6 @@ impl Record {
 
     /// The record as it is written, where this is how the `csv` crate writes it with this delimiter: quotes
     /// around the fields that need them and around no others. Without its line end.
-    #[allow(dead_code, reason = "taken into use where results are written")]
     pub(crate) fn as_csv(&self, delimiter: u8) -> Option<&str> {
         (self.delimiter == Some(delimiter)).then(|| &self.text[self.padding..self.end])
     }
@@ -239,3 +243,52 @@ const SPACES: &str = match str::from_utf8(&[b' '; 2 * BLOCK]) {
     Ok(spaces) => spaces,
     Err(_) => "",
 };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::{Table, TableFormat};
+
+    fn written(fields: &[&str], delimiter: u8, style: csv::QuoteStyle) -> String {
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).quote_style(style).from_writer(Vec::new());
+        writer.write_record(fields).unwrap();
+        String::from_utf8(writer.into_inner().unwrap()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// However it is written; and whatever is escaped of it is what is read of it.
+        #[test]
+        fn is_known_to_be_written_as_by_the_csv_crate(
+            body in "(a|b|,|;|\t|\"|\"\"|\"a\"|\"\n\"|\r\n|\u{1}|é){0,24}\n",
+            delimiter in proptest::sample::select(b",;\t".to_vec()),
+            always: bool,
+        ) {
+            let header = ["x", "y"].join(char::from(delimiter).encode_utf8(&mut [0; 4]));
+            let style = if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+            for text in [format!("{header}\n{body}"), format!("{header}\n{}", written(&["k", &body], delimiter, style))] {
+                let mut table = Table::new(text.as_bytes(), "t.csv", TableFormat::Csv { delimiter }).unwrap();
+                let mut record = Record::new();
+                while let Ok(true) = table.read(&mut record) {
+                    let fields: Vec<&str> = record.iter().collect();
+                    let theirs = written(&fields, delimiter, csv::QuoteStyle::Necessary);
+                    let theirs = theirs.strip_suffix('\n').unwrap();
+                    let start = usize::try_from(record.byte()).unwrap();
+                    // Not those of a longer record that begins alike.
+                    let is_as_theirs = text[start..].strip_prefix(theirs).is_some_and(|rest| rest.starts_with(['\n', '\r']));
+                    prop_assert_eq!(record.as_csv(delimiter), is_as_theirs.then_some(theirs));
+                    prop_assert_eq!(record.as_csv(b'|'), None);
+                    for (column, field) in fields.iter().enumerate() {
+                        let (mut ours, mut plain) = (Page::default(), Page::default());
+                        record.push_escaped(column, &mut ours);
+                        push_escaped(field, &mut plain);
+                        prop_assert_eq!(ours.bytes(), plain.bytes());
+                    }
+                }
+            }
+        }
+    }
+}
