@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::tree::{Node, Span, is_plain};
+use super::tree::{Node, Span, plain_bytes};
 
 /// Deeper texts are left to `serde_json`, which has a limit of its own.
 const DEEPEST: usize = 100;
@@ -94,13 +94,16 @@ impl<'a> Parser<'a, '_> {
         let mut is_escaped = false;
         loop {
             let rest = self.bytes.get(self.at..)?;
-            if let Some(word) = rest.first_chunk()
-                && is_plain(u64::from_le_bytes(*word))
-            {
-                self.at += 8;
-                continue;
+            let mut next = *rest.first()?;
+            if let Some(word) = rest.first_chunk() {
+                let plain = plain_bytes(u64::from_le_bytes(*word));
+                self.at += plain;
+                match word.get(plain) {
+                    Some(byte) => next = *byte,
+                    None => continue,
+                }
             }
-            match rest.first()? {
+            match next {
                 b'"' => break,
                 b'\\' => {
                     is_escaped = true;

@@ -446,13 +446,16 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let (mut from, mut at) = (0, 0);
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        if let Some(word) = rest.first_chunk()
-            && is_plain(u64::from_le_bytes(*word))
-        {
-            at += 8;
-            continue;
+        let mut byte = rest[0];
+        if let Some(word) = rest.first_chunk() {
+            let plain = plain_bytes(u64::from_le_bytes(*word));
+            at += plain;
+            match word.get(plain) {
+                Some(other) => byte = *other,
+                None => continue,
+            }
         }
-        let escape: &[u8] = match rest[0] {
+        let escape: &[u8] = match byte {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
             b'\n' => b"\\n",
@@ -468,7 +471,7 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
         };
         out.extend_from_slice(&bytes[from..at]);
         if escape.is_empty() {
-            let _ = write!(out, "\\u{:04x}", rest[0]);
+            let _ = write!(out, "\\u{byte:04x}");
         } else {
             out.extend_from_slice(escape);
         }
@@ -479,17 +482,18 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Whether none of eight bytes needs an escape. Most text is plain, and a look at eight
+/// How many of eight bytes come before the first that needs an escape. Most text is plain, and a look at eight
 /// bytes costs what a look at one does.
-pub(super) fn is_plain(word: u64) -> bool {
+pub(super) fn plain_bytes(word: u64) -> usize {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     // The high bit of a byte of `word - n * ONES` is set where the byte was below `n`, or
-    // above 0x7f, which `!word` takes out; a borrow can only add a byte that is not one.
+    // above 0x7f, which `!word` takes out; a borrow can only add bytes behind one that is.
     let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
     let quote = word ^ (ONES * u64::from(b'"'));
     let backslash = word ^ (ONES * u64::from(b'\\'));
-    below(word, 0x20) | below(quote, 1) | below(backslash, 1) == 0
+    let marks = below(word, 0x20) | below(quote, 1) | below(backslash, 1);
+    marks.trailing_zeros() as usize / 8
 }
 
 #[cfg(test)]
