@@ -77,8 +77,8 @@ pub use predictions::{
     SchemaBounds, SchemaNode, SchemaType, TokenTotals, Usage,
 };
 pub use request::{
-    BuildSummary, FilePart, LineInfo, MimeType, RequestLines, RequestPiece, RequestSpec, RequestTemplate, Role, Turn,
-    build,
+    Build, BuildSummary, FilePart, LineInfo, MimeType, RequestLines, RequestPiece, RequestSpec, RequestTemplate, Role,
+    Turn, build,
 };
 pub use table::{Columns, Record, Table, TableFormat, ValueType};
 pub use template::{ExpressionKind, SourcePlace, Template, TemplateExpression, TemplateNode};

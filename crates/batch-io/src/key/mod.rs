@@ -56,16 +56,18 @@ impl Keys {
         Ok(Self { column, file: file.to_owned(), buffer: String::new() })
     }
 
+    /// Where keys come from, for whoever needs the key of a record again.
+    pub(crate) fn source(&self) -> KeySource {
+        KeySource { column: self.column.as_ref().map(|column| column.position) }
+    }
+
     /// The key of a record, to be asked for once for each record of the table.
     ///
     /// # Errors
     /// [`ErrorKind::EmptyKey`], and [`ErrorKind::DuplicateKey`] with both lines.
     pub fn key<'a>(&'a mut self, record: &'a Record) -> Result<&'a str> {
         let Some(column) = &mut self.column else {
-            self.buffer.clear();
-            self.buffer.push('r');
-            self.buffer.push_str(itoa::Buffer::new().format(record.index()));
-            return Ok(&self.buffer);
+            return Ok(self.source().of(record, &mut self.buffer));
         };
         let key = record.get(column.position);
         let place = || Position::file(&self.file).line(record.line()).column(&column.name);
@@ -84,6 +86,25 @@ impl Keys {
                 .with_hint("a prediction finds its record by the key alone, so no two may be equal"));
         }
         Ok(key)
+    }
+}
+
+/// Tells the key of a record that was told from the others before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeySource {
+    column: Option<usize>,
+}
+
+impl KeySource {
+    /// `buffer` is for a key that stands nowhere.
+    pub(crate) fn of<'a>(self, record: &'a Record, buffer: &'a mut String) -> &'a str {
+        if let Some(column) = self.column {
+            return record.get(column);
+        }
+        buffer.clear();
+        buffer.push('r');
+        buffer.push_str(itoa::Buffer::new().format(record.index()));
+        buffer
     }
 }
 

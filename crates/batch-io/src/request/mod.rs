@@ -1,5 +1,6 @@
 //! Records to request lines.
 
+mod build;
 mod label;
 mod outline;
 mod spec;
@@ -7,6 +8,7 @@ mod template;
 
 use std::io::{Read, Write};
 
+pub use build::{Build, BuildSummary};
 pub use outline::RequestPiece;
 pub use spec::{FilePart, MimeType, RequestSpec, Role, Turn};
 pub use template::RequestTemplate;
@@ -88,7 +90,7 @@ impl<'t, R: Read> RequestLines<'t, R> {
     fn next_line_to(&mut self, out: &mut Page, mut wanted: impl FnMut(u64) -> bool) -> Result<Option<LineInfo<'_>>> {
         loop {
             if !self.table.read(&mut self.record)? {
-                return if self.table.records() == 0 { Err(self.no_records()) } else { Ok(None) };
+                return if self.table.records() == 0 { Err(no_records(self.table.name())) } else { Ok(None) };
             }
             if wanted(self.record.index()) {
                 break;
@@ -111,31 +113,10 @@ impl<'t, R: Read> RequestLines<'t, R> {
     pub fn table(&self) -> &Table<R> {
         &self.table
     }
-
-    fn no_records(&self) -> Error {
-        Error::new(ErrorKind::NoRecords, "the table has a header and no records")
-            .at(Position::file(self.table.name()))
-            .with_hint("a job needs at least one request")
-    }
 }
-
-/// What [`build`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BuildSummary {
-    /// Records read and request lines written: as many as one another.
-    pub records: u64,
-    /// Bytes written.
-    pub bytes: u64,
-    /// Lines of the table that were blank and passed over.
-    pub blank_lines: u64,
-}
-
-/// So much is gathered before it is written.
-const CHUNK: usize = 256 * 1024;
 
 /// Writes the request lines of a whole table, in one pass and in constant memory, but for
-/// 16 bytes a record to tell keys of a column apart.
+/// 16 bytes a record to tell keys of a column apart. [`Build`] does the same with settings.
 ///
 /// ```
 /// use batch_io::{KeySpec, RequestSpec, RequestTemplate, Table, TableFormat, build};
@@ -152,27 +133,18 @@ const CHUNK: usize = 256 * 1024;
 /// ```
 ///
 /// # Errors
-/// Those of [`RequestLines`], and [`ErrorKind::Io`] when writing fails. What was written
-/// until then is a whole number of lines at most times, and nothing to be used.
+/// Those of [`Build::write`].
 pub fn build<R: Read, W: Write>(
     table: Table<R>,
     template: &RequestTemplate,
     key: &KeySpec,
-    mut out: W,
+    out: W,
 ) -> Result<BuildSummary> {
-    let failed = |error| Error::io("writing the request lines failed", error);
-    let mut lines = RequestLines::new(table, template, key)?;
-    let mut summary = BuildSummary::default();
-    let mut chunk = Page::default();
-    while let Some(line) = lines.next_line_to(&mut chunk, |_| true)? {
-        summary.records += 1;
-        summary.bytes += line.length as u64;
-        if CHUNK <= chunk.len() {
-            out.write_all(chunk.bytes()).map_err(failed)?;
-            chunk.clear();
-        }
-    }
-    out.write_all(chunk.bytes()).and_then(|()| out.flush()).map_err(failed)?;
-    summary.blank_lines = lines.table().blank_lines();
-    Ok(summary)
+    Build::new(template, key).write(table, out)
+}
+
+fn no_records(table: &str) -> Error {
+    Error::new(ErrorKind::NoRecords, "the table has a header and no records")
+        .at(Position::file(table))
+        .with_hint("a job needs at least one request")
 }

@@ -88,6 +88,11 @@ impl RequestTemplate {
         rendered
     }
 
+    /// Whether a template in it is run by the engine.
+    pub(super) fn has_logic(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Jinja(_)))
+    }
+
     /// The same to where more lines go.
     pub(super) fn render_to(&self, record: &Record, key: &str, out: &mut Page) -> Result<()> {
         let before = out.len();

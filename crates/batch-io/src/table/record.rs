@@ -142,6 +142,11 @@ impl Record {
         push_escaped_part(&self.text, &self.escapes, field.start..field.end, doubled, out);
     }
 
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.text.len()
+    }
+
     /// The record as it is written, where this is how the `csv` crate writes it with this delimiter: quotes
     /// around the fields that need them and around no others. Without its line end.
     pub(crate) fn as_csv(&self, delimiter: u8) -> Option<&str> {
