@@ -28,7 +28,7 @@ use serde_json::Value;
 use self::{
     check::Check,
     process::{Leashed, tail},
-    rows::{Ci, Client, ROWS, Row},
+    rows::{Ci, Client, ROWS, Row, Tests},
     server::{BUCKET, Running},
     table::{Done, Verdict},
 };
@@ -77,7 +77,10 @@ pub(crate) fn interop(args: &[String]) -> Result {
             "--record" => options.record = Some(PathBuf::from(value()?)),
             "--emulator" => options.emulator = Some(std::path::absolute(value()?)?),
             "--list" => return table::list(),
-            "--faults" => return table::faults(),
+            "--faults" => {
+                print!("{}", table::faults());
+                return Ok(());
+            }
             other => return Err(format!("interop takes no {other:?}\n{USAGE}").into()),
         }
     }
@@ -197,11 +200,17 @@ fn commands(row: &Row, server: &Running, work: &Path, built: &Built) -> Result<V
             commands.push(command);
         }
         Client::Rust { package, tests, variable } => {
-            let mut command = Command::new(test_program(package, built.ci)?);
-            environment::clean(&mut command);
-            command.current_dir(root().join("crates").join(package)).env(variable, &url);
-            command.args(["--ignored", "--test-threads=1", tests]).env("RUST_BACKTRACE", "0");
-            commands.push(command);
+            for tests in tests {
+                let (program, names) = test_program(package, *tests, built.ci)?;
+                let mut command = Command::new(program);
+                environment::clean(&mut command);
+                command.current_dir(root().join("crates").join(package)).env(variable, &url);
+                command.args(["--ignored", "--test-threads=1", names]).env("RUST_BACKTRACE", "0");
+                if built.ci {
+                    command.env("BATCH_TEST_SHARE", "1");
+                }
+                commands.push(command);
+            }
         }
     }
     for command in &mut commands {
@@ -256,13 +265,20 @@ fn build_emulator(ci: bool) -> Result<PathBuf> {
     executable(&messages, "batch-cli", "batch-cli").ok_or_else(|| "cargo built no batch-cli".into())
 }
 
-/// The integration tests of a crate. CI has built those of the whole workspace just before, with the
-/// features that all of it asks for, and shall not build them again with fewer.
-fn test_program(package: &str, ci: bool) -> Result<PathBuf> {
+/// The program with tests of a crate, and what their names begin with. CI has built those of the whole
+/// workspace just before, with the features that all of it asks for, and shall not build them again with
+/// fewer.
+fn test_program(package: &str, tests: Tests, ci: bool) -> Result<(PathBuf, &'static str)> {
     let selection: &[&str] = if ci { &["--workspace"] } else { &["--package", package] };
-    let args = ["test", "--no-run", "--locked", "--test", "it", "--message-format=json-render-diagnostics"];
-    let messages = output(cargo().args(args).args(selection))?;
-    executable(&messages, package, "it").ok_or_else(|| format!("cargo built no tests of {package}").into())
+    let library = package.replace('-', "_");
+    let (programs, target, names): (&[&str], _, _) = match tests {
+        Tests::It(names) => (&["--test", "it"], "it", names),
+        Tests::Lib(names) => (&["--lib"], library.as_str(), names),
+    };
+    let args = ["test", "--no-run", "--locked", "--message-format=json-render-diagnostics"];
+    let messages = output(cargo().args(args).args(programs).args(selection))?;
+    let program = executable(&messages, package, target);
+    Ok((program.ok_or_else(|| format!("cargo built no tests of {package}"))?, names))
 }
 
 /// The program that cargo says it has built of a package's target.

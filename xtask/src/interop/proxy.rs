@@ -55,6 +55,12 @@ impl Message {
         bytes
     }
 
+    /// Whether a client that sends this waits for the end of the connection.
+    fn is_last(&self) -> bool {
+        let connection = self.header("connection").unwrap_or_default().to_ascii_lowercase();
+        connection == "close" || (self.line.ends_with("HTTP/1.0") && connection != "keep-alive")
+    }
+
     /// The status of a reply.
     pub(crate) fn status(&self) -> u16 {
         self.line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
@@ -117,8 +123,9 @@ fn serve(client: TcpStream, addr: SocketAddr, upstream: &OnceLock<SocketAddr>, s
             let location = rewrite(location, addr, *upstream);
             reply.set("Location", location);
         }
+        let is_last = request.is_last();
         seen.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange { request, reply: reply.clone() });
-        if writer.write_all(&reply.bytes()).is_err() {
+        if writer.write_all(&reply.bytes()).is_err() || is_last {
             return;
         }
     }

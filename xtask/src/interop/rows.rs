@@ -28,11 +28,20 @@ pub(crate) enum Client {
     Rust {
         /// The crate.
         package: &'static str,
-        /// What their names begin with.
-        tests: &'static str,
+        /// Which.
+        tests: &'static [Tests],
         /// The variable that tells them the server's URL.
         variable: &'static str,
     },
+}
+
+/// Tests of one program of a crate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tests {
+    /// The integration tests of a module.
+    It(&'static str),
+    /// The unit tests of a module.
+    Lib(&'static str),
 }
 
 /// Whether `--ci` runs a row.
@@ -79,10 +88,17 @@ const fn bigquery(name: &'static str, client: Client, server: Server, ci: Ci) ->
     Row { name, client, server, storage: Some(Server::FakeGcs), ci }
 }
 
-const GCS_TESTS: Client = Client::Rust { package: "batch-gcs", tests: "servers::", variable: "BATCH_TEST_STORAGE" };
+const GCS_TESTS: Client =
+    Client::Rust { package: "batch-gcs", tests: &[Tests::It("servers::")], variable: "BATCH_TEST_STORAGE" };
 
-const BIGQUERY_TESTS: Client =
-    Client::Rust { package: "batch-bq", tests: "foreign::", variable: "BATCH_TEST_BIGQUERY" };
+const fn bigquery_tests(tests: &'static [Tests]) -> Client {
+    Client::Rust { package: "batch-bq", tests, variable: "BATCH_TEST_BIGQUERY" }
+}
+
+const BIGQUERY_TESTS: Client = bigquery_tests(&[Tests::It("foreign::")]);
+
+/// What is built and flattened in BigQuery, against what is built and joined here.
+const SQL_TESTS: Client = bigquery_tests(&[Tests::It("records::"), Tests::Lib("sql::")]);
 
 /// All of them: clients of others on our emulator first, then ours on servers of others, then others
 /// among themselves, which shows that a server's fault is not our client's.
@@ -115,6 +131,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("batch-gcs@gcp-storage-emulator", GCS_TESTS, Server::GcpStorage, Ci::No),
     bigquery("batch-bq@local-bigquery", BIGQUERY_TESTS, Server::LocalBigQuery, Ci::OrElse("batch-bq@bqemulator")),
     bigquery("batch-bq@bqemulator", BIGQUERY_TESTS, Server::BqEmulator, Ci::No),
+    bigquery("batch-bq-sql@local-bigquery", SQL_TESTS, Server::LocalBigQuery, Ci::OrElse("batch-bq-sql@bqemulator")),
+    bigquery("batch-bq-sql@bqemulator", SQL_TESTS, Server::BqEmulator, Ci::No),
     row(
         "storage@fake-gcs-server",
         script(python("sdk", "google-cloud-storage"), &["storage"]),

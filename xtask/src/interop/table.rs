@@ -164,14 +164,31 @@ pub(crate) fn list() -> Result {
     Ok(())
 }
 
-/// `--faults`: Markdown.
-pub(crate) fn faults() -> Result {
-    println!("| server | what it does | checks that fail | told to its maintainers |\n| --- | --- | --- | --- |");
-    for fault in FAULTS {
+/// `--faults`: the known faults in Markdown, as they stand in `docs/reference/wire.md`.
+pub(crate) fn faults() -> String {
+    let head = "| server | what it does | checks that fail | told to its maintainers |\n| --- | --- | --- | --- |\n";
+    let rows = FAULTS.iter().map(|fault| {
         let server = format!("{} {}", fault.server.name(), fault.server.version());
         let checks: Vec<_> = fault.checks.iter().map(|check| format!("`{check}`")).collect();
         let link = fault.link.map_or_else(|| "not reported".to_owned(), |link| format!("<{link}>"));
-        println!("| {server} | {} | {} | {link} |", fault.what, checks.join(", "));
+        format!("| {server} | {} | {} | {link} |\n", fault.what, checks.join(", "))
+    });
+    std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::root;
+
+    #[test]
+    fn the_page_about_the_wire_has_the_faults_that_are_known() {
+        let page = std::fs::read_to_string(root().join("docs/reference/wire.md")).unwrap();
+        let (_, behind) = page.split_once("## Known faults of servers\n").unwrap();
+        let table = &behind[behind.find("| server |").unwrap()..];
+        assert!(
+            table == faults(),
+            "write the output of `cargo xtask interop --faults` to the end of docs/reference/wire.md"
+        );
     }
-    Ok(())
 }
