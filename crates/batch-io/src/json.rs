@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -130,6 +130,11 @@ pub(crate) fn is_null(value: &RawValue) -> bool {
 pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     if Kind::of(value) != Kind::String {
         return None;
+    }
+    // Nearly always it is a text as it stands.
+    let inside = value.get().get(1..value.get().len() - 1).unwrap_or_default();
+    if memchr(b'\\', inside.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inside));
     }
     match serde_json::from_str::<Text<'_>>(value.get()) {
         Ok(text) => Some(text.0),

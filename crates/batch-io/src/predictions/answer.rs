@@ -74,6 +74,7 @@ impl Answers {
 }
 
 impl Spans for AnswerSpans {
+    #[inline]
     fn each(&mut self, mut change: impl FnMut(&mut Span)) {
         self.members.iter_mut().for_each(&mut change);
         let mut part = |part: &mut PartSpans| {
@@ -228,10 +229,9 @@ impl AnswerSpans {
         self.members[INDEX].of(text).map_or(Some(0), count_of)?;
         let mut counts = [None; Usage::COUNTS];
         for (count, digits) in counts.iter_mut().zip(&self.members[COUNTS]) {
-            *count = match digits.of(text) {
-                Some(digits) => Some(count_of(digits)?),
-                None => None,
-            };
+            if let Some(digits) = digits.of(text) {
+                *count = Some(count_of(digits)?);
+            }
         }
         let is_all_text = self.members[DETAILS].iter().all(|list| list.of(text).is_none_or(Usage::is_of_text));
         is_all_text.then_some(PlainAnswer {
@@ -359,10 +359,13 @@ pub(super) fn text_of(quoted: &str) -> Option<Cow<'_, str>> {
 
 /// The number that few digits say.
 fn count_of(digits: &str) -> Option<u64> {
-    let digits = digits.as_bytes();
-    let is_usual = digits.len() <= Cursor::MOST_DIGITS && digits.iter().all(u8::is_ascii_digit);
-    let add = |count: u64, digit: &u8| count * 10 + u64::from(digit - b'0');
-    is_usual.then(|| digits.iter().fold(0, add))
+    if Cursor::MOST_DIGITS < digits.len() {
+        return None;
+    }
+    digits.bytes().try_fold(0, |count: u64, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then(|| count * 10 + u64::from(digit))
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use crate::block::{BLOCK, Block, Level, Simd, dispatch, last_block};
 
 /// Nesting beyond this is left to the parser.
@@ -243,33 +245,40 @@ impl<'t, 's> Cursor<'t, 's> {
     #[inline]
     pub(crate) fn rest_of_string(&mut self) -> Option<bool> {
         let bytes = self.text.as_bytes();
-        let mut block = self.at / BLOCK;
-        let mut stops = self.stops.get(block)? & (u64::MAX << (self.at % BLOCK));
+        let mut block = self.at - self.at % BLOCK;
+        let mut blocks = self.stops.get(self.at / BLOCK..)?.iter();
+        let mut stops = blocks.next()? & (u64::MAX << (self.at % BLOCK));
         let mut has_escapes = false;
         loop {
             while stops == 0 {
-                block += 1;
-                stops = *self.stops.get(block)?;
+                block += BLOCK;
+                stops = *blocks.next()?;
             }
-            let at = block * BLOCK + stops.trailing_zeros() as usize;
+            let at = block + stops.trailing_zeros() as usize;
             stops &= stops - 1;
-            if bytes.get(at) == Some(&b'"') {
+            let (stop, escape) = match *bytes.get(at..)? {
+                [stop, escape, ..] => (stop, escape),
+                // A text that is a string and nothing else.
+                [stop] => (stop, 0),
+                [] => return None,
+            };
+            if stop == b'"' {
                 self.at = at + 1;
                 return Some(has_escapes);
             }
             has_escapes = true;
-            match ESCAPES[usize::from(*bytes.get(at + 1)?)] {
-                Escape::Short => {}
-                Escape::Stop => {
-                    // What is escaped is the next stop.
-                    while stops == 0 {
-                        block += 1;
-                        stops = *self.stops.get(block)?;
-                    }
-                    stops &= stops - 1;
+            let escape = ESCAPES[usize::from(escape)];
+            if escape == STOP {
+                // What is escaped is the next stop.
+                while stops == 0 {
+                    block += BLOCK;
+                    stops = *blocks.next()?;
                 }
-                Escape::Unit if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => {}
-                Escape::Unit | Escape::None => return None,
+                stops &= stops - 1;
+            } else if escape != SHORT
+                && !(escape == UNIT && bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit))
+            {
+                return None;
             }
         }
     }
@@ -358,37 +367,31 @@ impl<'t, 's> Cursor<'t, 's> {
 
     #[inline]
     fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        (start < self.at).then_some(())
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += digits;
+        (0 < digits).then_some(())
     }
 }
 
-/// What stands behind a backslash.
-#[derive(Clone, Copy)]
-enum Escape {
-    /// Nothing that can.
-    None,
-    /// A letter or a slash.
-    Short,
-    /// A quote or a backslash.
-    Stop,
-    /// The `u` in front of four digits.
-    Unit,
-}
+/// Behind a backslash: a letter or a slash.
+const SHORT: u8 = 1;
+/// Behind a backslash: a quote or a backslash.
+const STOP: u8 = 2;
+/// Behind a backslash: the `u` in front of four digits.
+const UNIT: u8 = 3;
 
-const ESCAPES: [Escape; 256] = {
-    let mut escapes = [Escape::None; 256];
+/// What a byte is behind a backslash; 0 where it cannot stand there.
+const ESCAPES: [u8; 256] = {
+    let mut escapes = [0; 256];
     let (short, mut at) = (b"/bfnrt", 0);
     while at < short.len() {
-        escapes[short[at] as usize] = Escape::Short;
+        escapes[short[at] as usize] = SHORT;
         at += 1;
     }
-    escapes[b'"' as usize] = Escape::Stop;
-    escapes[b'\\' as usize] = Escape::Stop;
-    escapes[b'u' as usize] = Escape::Unit;
+    escapes[b'"' as usize] = STOP;
+    escapes[b'\\' as usize] = STOP;
+    escapes[b'u' as usize] = UNIT;
     escapes
 };
 
@@ -396,7 +399,7 @@ const ESCAPES: [Escape; 256] = {
 pub(super) fn unescaped(inside: &str) -> Option<String> {
     let mut out = String::with_capacity(inside.len());
     let mut rest = inside;
-    while let Some(at) = rest.find('\\') {
+    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         let mut behind = at + 2;
         out.push(match rest.as_bytes().get(at + 1)? {

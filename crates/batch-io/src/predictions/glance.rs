@@ -58,6 +58,7 @@ impl Glances {
 }
 
 impl Spans for Glance {
+    #[inline]
     fn each(&mut self, mut change: impl FnMut(&mut Span)) {
         let Self { status, error, request, response, key, id, custom_id, config, labels, label, answer } = self;
         [status, error, request, response, key, id, custom_id, config, labels, label].into_iter().for_each(&mut change);

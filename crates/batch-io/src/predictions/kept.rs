@@ -58,10 +58,7 @@ impl KeptAnswers {
         if self.room < needed {
             return None;
         }
-        // Whatever is kept can be read.
-        if text_of(answer.text).is_none() {
-            return None;
-        }
+        let text = text_of(answer.text)?;
         let end = self.end(&answer)?;
         let at = u32::try_from(self.bytes.len()).ok()?;
         let present = answer.counts.iter().enumerate().map(|(number, count)| u8::from(count.is_some()) << number).sum();
@@ -69,8 +66,8 @@ impl KeptAnswers {
         for count in answer.counts.into_iter().flatten() {
             push_number(&mut self.bytes, count);
         }
-        push_number(&mut self.bytes, answer.text.len() as u64);
-        self.bytes.extend_from_slice(answer.text.as_bytes());
+        push_number(&mut self.bytes, text.len() as u64);
+        self.bytes.extend_from_slice(text.as_bytes());
         Some(at)
     }
 
@@ -129,9 +126,9 @@ impl KeptAnswers {
             }
         }
         let length = usize::try_from(take_number(&mut bytes)?).ok()?;
-        let text = text_of(str::from_utf8(bytes.get(..length)?).ok()?)?;
+        let text = str::from_utf8(bytes.get(..length)?).ok()?;
         let mut parts = Parts::default();
-        parts.push(Part { text: Some(text), ..Part::default() });
+        parts.push(Part { text: Some(Cow::Borrowed(text)), ..Part::default() });
         let finish_reason = finish_reason.as_deref().map(Cow::Borrowed);
         Some(Response {
             candidate: Some(Candidate { finish_reason, finish_message: None, parts }),

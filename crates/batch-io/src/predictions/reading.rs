@@ -250,34 +250,59 @@ impl<'a> Reading<'a> {
     }
 
     fn read_json(&mut self, text: Cow<'a, str>, format: &AnswerFormat) {
-        let trimmed = text.trim();
-        let json = unfenced(trimmed).unwrap_or(trimmed);
-        let value = match serde_json::from_str::<&RawValue>(json) {
-            Ok(value) => value,
-            Err(error) => {
-                // The very word, without its quotes: nothing else can be meant.
-                let allowed = format.schema().and_then(|schema| schema.allowed()).unwrap_or_default();
-                if allowed.iter().any(|allowed| allowed == json) {
-                    self.answer = Some(Cow::Owned(json.to_owned()));
-                } else {
-                    self.answer = Some(text);
-                    self.fail(Cause::InvalidAnswer(InvalidAnswer::NotJson(error.to_string())));
+        let found = match &text {
+            Cow::Borrowed(text) => json_answer(text, format),
+            Cow::Owned(text) => json_answer(text, format).map(JsonAnswer::into_owned),
+        };
+        match found {
+            Ok(JsonAnswer { text, misfit, is_object }) => {
+                match misfit {
+                    Some(misfit) => self.fail(Cause::InvalidAnswer(misfit)),
+                    None if is_object => self.fields = locate_fields(&text),
+                    None => {}
                 }
-                return;
+                self.answer = Some(text);
             }
-        };
-        let cause = misfit(value, format);
-        let answer = match json::string(value) {
-            Some(text) => text.into_owned(),
-            None => json::compact(value.get()).into_owned(),
-        };
-        match cause {
-            Some(cause) => self.fail(Cause::InvalidAnswer(cause)),
-            None if Kind::of(value) == Kind::Object => self.fields = locate_fields(&answer),
-            None => {}
+            Err(error) => {
+                self.answer = Some(text);
+                self.fail(Cause::InvalidAnswer(InvalidAnswer::NotJson(error.to_string())));
+            }
         }
-        self.answer = Some(Cow::Owned(answer));
     }
+}
+
+/// An answer that is JSON.
+struct JsonAnswer<'t> {
+    text: Cow<'t, str>,
+    /// How it does not fit the schema.
+    misfit: Option<InvalidAnswer>,
+    is_object: bool,
+}
+
+impl JsonAnswer<'_> {
+    fn into_owned<'o>(self) -> JsonAnswer<'o> {
+        JsonAnswer { text: Cow::Owned(self.text.into_owned()), ..self }
+    }
+}
+
+fn json_answer<'t>(text: &'t str, format: &AnswerFormat) -> serde_json::Result<JsonAnswer<'t>> {
+    let trimmed = text.trim();
+    let json = unfenced(trimmed).unwrap_or(trimmed);
+    let value = match serde_json::from_str::<&RawValue>(json) {
+        Ok(value) => value,
+        Err(error) => {
+            // The very word, without its quotes: nothing else can be meant.
+            let allowed = format.schema().and_then(|schema| schema.allowed()).unwrap_or_default();
+            let is_allowed = allowed.iter().any(|allowed| allowed == json);
+            let answer = JsonAnswer { text: Cow::Borrowed(json), misfit: None, is_object: false };
+            return if is_allowed { Ok(answer) } else { Err(error) };
+        }
+    };
+    Ok(JsonAnswer {
+        text: json::string(value).unwrap_or_else(|| json::compact(value.get())),
+        misfit: misfit(value, format),
+        is_object: Kind::of(value) == Kind::Object,
+    })
 }
 
 /// What a candidate's parts hold, with the thoughts taken out.

@@ -40,11 +40,13 @@ struct Shape<P> {
     /// The text that it was made of.
     text: String,
     tokens: Vec<Token>,
-    /// Those of the tokens that differ.
-    holes: Vec<Token>,
+    /// Those of the tokens that differ, each with what stands in front of it behind the one before.
+    holes: Vec<(Box<[u8]>, Token)>,
+    /// What stands behind the last of them.
+    rest: Box<[u8]>,
     /// What is found in `text`.
     spans: P,
-    /// How many holes stand in front of the two ends of each span.
+    /// How many holes stand in front of the two ends of each span that is there.
     in_front: Vec<(u32, u32)>,
 }
 
@@ -97,7 +99,7 @@ impl<P: Spans> Shapes<P> {
 
 impl<P: Spans> Shape<P> {
     fn new(text: String, tokens: Vec<Token>, spans: P) -> Self {
-        let mut shape = Self { text, tokens, holes: Vec::new(), spans, in_front: Vec::new() };
+        let mut shape = Self { text, tokens, holes: Vec::new(), rest: Box::default(), spans, in_front: Vec::new() };
         shape.note_holes();
         shape
     }
@@ -106,18 +108,16 @@ impl<P: Spans> Shape<P> {
         let mut cursor = cursor.clone();
         moves.clear();
         moves.push(0);
-        let mut done = 0;
-        for hole in &self.holes {
-            cursor.expect(self.text.as_bytes().get(done..hole.start as usize)?)?;
+        for (before, hole) in &self.holes {
+            cursor.expect(before)?;
             if hole.is_string {
                 cursor.rest_of_string()?;
             } else {
                 cursor.number()?;
             }
-            done = hole.end as usize;
             moves.push(u32::try_from(cursor.at()).ok()?.wrapping_sub(hole.end));
         }
-        cursor.expect(self.text.as_bytes().get(done..)?)?;
+        cursor.expect(&self.rest)?;
         if cursor.peek().is_some() {
             return None;
         }
@@ -125,9 +125,12 @@ impl<P: Spans> Shape<P> {
         let mut in_front = self.in_front.iter();
         let by = |holes: u32| moves.get(holes as usize).copied().unwrap_or_default();
         spans.each(|span| {
-            let (start, end) = in_front.next().copied().unwrap_or_default();
-            span.start = span.start.wrapping_add(by(start));
-            span.end = span.end.wrapping_add(by(end));
+            if span.is_there()
+                && let Some(&(start, end)) = in_front.next()
+            {
+                span.start = span.start.wrapping_add(by(start));
+                span.end = span.end.wrapping_add(by(end));
+            }
         });
         Some(spans)
     }
@@ -146,11 +149,19 @@ impl<P: Spans> Shape<P> {
     }
 
     fn note_holes(&mut self) {
-        self.holes = self.tokens.iter().filter(|token| token.is_hole).copied().collect();
+        let holes: Vec<Token> = self.tokens.iter().filter(|token| token.is_hole).copied().collect();
+        let pieces: Vec<Box<[u8]>> = between(self.text.as_bytes(), &holes).map(|(piece, _)| piece.into()).collect();
         self.in_front.clear();
-        let in_front = |at: u32| self.holes.iter().take_while(|hole| hole.start < at).count();
+        let in_front = |at: u32| holes.iter().take_while(|hole| hole.start < at).count();
         let in_front = |at: u32| u32::try_from(in_front(at)).unwrap_or_default();
-        self.spans.clone().each(|span| self.in_front.push((in_front(span.start), in_front(span.end))));
+        self.spans.clone().each(|span| {
+            if span.is_there() {
+                self.in_front.push((in_front(span.start), in_front(span.end)));
+            }
+        });
+        let mut pieces = pieces.into_iter();
+        self.holes = holes.into_iter().zip(pieces.by_ref()).map(|(hole, before)| (before, hole)).collect();
+        self.rest = pieces.next().unwrap_or_default();
     }
 }
 

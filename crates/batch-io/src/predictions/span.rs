@@ -19,11 +19,13 @@ impl Span {
         self.end.saturating_sub(self.start)
     }
 
+    #[inline]
     pub(crate) fn is_there(self) -> bool {
         self.start < self.end
     }
 
     /// The value in its text, if there is one.
+    #[inline]
     pub(crate) fn of(self, text: &str) -> Option<&str> {
         if self.is_there() { text.get(self.start as usize..self.end as usize) } else { None }
     }
