@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::index::{Entry, Place};
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::predictions::{AnswerFormat, Answers, Prediction, PredictionLines, Reading, Span};
+use crate::json::{self, Kind};
+use crate::predictions::{AnswerFormat, Answers, Glances, Prediction, PredictionLines, Reading, Span};
 use memchr::{memchr, memchr_iter};
+use serde_json::value::RawValue;
 
 /// A predictions file, under the name by which results and errors call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +106,7 @@ pub(super) struct FileSet {
     held: usize,
     window_file: usize,
     window_byte: u64,
+    glances: Glances,
     answers: Answers,
 }
 
@@ -120,6 +123,7 @@ impl FileSet {
             held: 0,
             window_file: usize::MAX,
             window_byte: 0,
+            glances: Glances::default(),
             answers: Answers::default(),
         })
     }
@@ -138,6 +142,25 @@ impl FileSet {
         let (text, name) = self.text(entry.place(), 0, entry.length)?;
         let prediction = Prediction::parse(text).map_err(|error| changed(name, entry.place(), error.into()))?;
         Ok((prediction, name))
+    }
+
+    /// What an entry says where this form of answer was asked for, without a look into its request, and the
+    /// name of its file; `None` for a line that has to be parsed.
+    pub(super) fn line(&mut self, entry: &Entry, format: &AnswerFormat) -> Result<Option<(Reading<'_>, &str)>> {
+        let place = entry.place();
+        let range = self.range(place, 0, entry.length)?;
+        let name = name(&self.files, place);
+        let text =
+            simdutf8::basic::from_utf8(&self.window[range]).map_err(|error| changed(name, place, error.into()))?;
+        let Some(glance) = self.glances.at(text) else { return Ok(None) };
+        let raw = |span: Span| serde_json::from_str::<&RawValue>(span.of(text).unwrap_or("null")).ok();
+        let present = |span| raw(span).filter(|value| !json::is_null(value));
+        let response = present(glance.response);
+        // JSON in a string is looked into by the parser.
+        if response.is_some_and(|response| Kind::of(response) == Kind::String) {
+            return Ok(None);
+        }
+        Ok(Some((Reading::of_members(present(glance.status), present(glance.error), response, format), name)))
     }
 
     /// What the response of an entry, which was one when the file was read through, says where this
@@ -192,10 +215,9 @@ impl FileSet {
             self.window.resize(wanted, 0);
         }
         let handle = open(&self.files, &mut self.open, file)?;
-        handle.seek(SeekFrom::Start(byte))?;
         let mut held = 0;
         while held < wanted {
-            match handle.read(&mut self.window[held..wanted]) {
+            match read_at(handle, &mut self.window[held..wanted], byte + held as u64) {
                 Ok(0) => break,
                 Ok(count) => held += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -234,6 +256,17 @@ fn changed(file: &str, place: Place, source: Box<dyn std::error::Error + Send + 
     Error::new(ErrorKind::Json, "the file was changed while it was read")
         .at(Position::file(file).byte(place.byte()))
         .caused_by(source)
+}
+
+/// Reads at an offset: in one call of the system, where it has one for it.
+fn read_at(file: &mut File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, bytes, offset);
+    #[cfg(not(unix))]
+    {
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(bytes)
+    }
 }
 
 /// The offset behind the first line end at `from` or behind it.

@@ -161,7 +161,12 @@ impl Predictions {
                 let (reading, file) = self.files.response(entry, span, format)?;
                 return Ok(read(&reading, file, entry.place().byte()));
             }
-            (_, None) | (Reply::Line, _) => {}
+            (Reply::Line, Some(format)) => {
+                if let Some((reading, file)) = self.files.line(entry, format)? {
+                    return Ok(read(&reading, file, entry.place().byte()));
+                }
+            }
+            (_, None) => {}
         }
         let (prediction, file) = self.files.prediction(entry)?;
         let format = self.formats.of(prediction.request.as_deref());

@@ -215,11 +215,9 @@ impl Scan {
             Some("custom_id") => present(glance.custom_id),
             Some(_) => return false,
         };
-        let Some(response) = glance.response.of(text).filter(|response| response.starts_with('{')) else {
-            return false;
-        };
+        let response = present(glance.response);
         // JSON in a string is looked into by the parser.
-        if glance.request.of(text).is_some_and(|request| !request.starts_with('{')) {
+        if [response, glance.request.of(text)].into_iter().flatten().any(|value| !value.starts_with('{')) {
             return false;
         }
         let is_plain = match (present(glance.status), present(glance.error)) {
@@ -229,7 +227,7 @@ impl Scan {
             }
         };
         let reply = match &glance.answer {
-            _ if !is_plain => Reply::Line,
+            _ if !is_plain || response.is_none() => Reply::Line,
             Some(spans) => {
                 self.kept.keep(text, spans, looks.room).map_or(Reply::Response(glance.response), Reply::Kept)
             }
@@ -244,7 +242,10 @@ impl Scan {
         }
         let format = self.formats.of_echo(has_request, config);
         // What has failed has no answer to look into.
-        if !self.tells_fields(&format) && is_plain {
+        if !self.tells_fields(&format)
+            && is_plain
+            && let Some(response) = response
+        {
             let found = glance.answer.and_then(|spans| Reading::of_spans(text, response, &spans, &format));
             let reading = found.or_else(|| Reading::of_response(response, &format, &mut looks.answers).ok());
             reading.iter().for_each(|reading| self.add_fields(reading));

@@ -68,31 +68,21 @@ impl Prediction<'_> {
     /// Reads what the prediction says, for a request that asked for this form of answer.
     #[must_use]
     pub fn read(&self, format: &AnswerFormat) -> Reading<'_> {
-        let response = self.response.as_deref().map(Response::read);
-        let mut reading = Reading::new(response.as_ref());
-        match (self.failure(), self.response.as_deref(), response) {
-            (Some(failure), _, response) => {
-                reading.answer = response.and_then(|response| Content::of(response.candidate?.parts).into_text());
-                reading.fail(failure);
-            }
-            (None, Some(raw), Some(response)) => reading.read_response(raw.get(), response, format),
-            _ => reading.fail(Cause::Empty(Empty { what: Nothing::Response, finish_reason: None, message: None })),
-        }
-        reading
-    }
-
-    /// What the line says of a request that failed.
-    fn failure(&self) -> Option<Cause> {
-        [self.error, self.status].into_iter().find_map(|value| match Status::read(value) {
-            Status::Failed(error) => Some(Cause::RequestError(error)),
-            Status::Silent | Status::Success => None,
-        })
+        Reading::of_members(self.status, self.error, self.response.as_deref(), format)
     }
 
     /// Whether the response alone tells what the prediction says.
     pub(crate) fn has_no_failure(&self) -> bool {
-        self.failure().is_none()
+        failure(self.status, self.error).is_none()
     }
+}
+
+/// What a line says of a request that failed.
+fn failure(status: Option<&RawValue>, error: Option<&RawValue>) -> Option<Cause> {
+    [error, status].into_iter().find_map(|value| match Status::read(value) {
+        Status::Failed(error) => Some(Cause::RequestError(error)),
+        Status::Silent | Status::Success => None,
+    })
 }
 
 impl<'a> Reading<'a> {
@@ -120,6 +110,26 @@ impl<'a> Reading<'a> {
     pub fn field(&self, name: &str) -> Option<&str> {
         let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;
         Some(&self.answer.as_deref()?[range.clone()])
+    }
+
+    /// Reads what the members of a line say that are there.
+    pub(crate) fn of_members(
+        status: Option<&'a RawValue>,
+        error: Option<&'a RawValue>,
+        raw: Option<&'a RawValue>,
+        format: &AnswerFormat,
+    ) -> Self {
+        let response = raw.map(Response::read);
+        let mut reading = Self::new(response.as_ref());
+        match (failure(status, error), raw, response) {
+            (Some(failure), _, response) => {
+                reading.answer = response.and_then(|response| Content::of(response.candidate?.parts).into_text());
+                reading.fail(failure);
+            }
+            (None, Some(raw), Some(response)) => reading.read_response(raw.get(), response, format),
+            _ => reading.fail(Cause::Empty(Empty { what: Nothing::Response, finish_reason: None, message: None })),
+        }
+        reading
     }
 
     /// Reads the text of a response beside which no failure stands.
