@@ -99,7 +99,7 @@ impl MaxCost {
                 "the expected cost is below it: limit the answers with maxOutputTokens or thinkingBudget, or hold the \
                  ceiling against the expected cost with --max-cost-by expected"
             }
-            _ => "take fewer records with --limit, a cheaper model, or a higher --max-cost",
+            _ => "take fewer records (--limit; of a retry --only), a cheaper model, or a higher --max-cost",
         };
         refused(format!("it may cost {} ({which} estimate), more than the {} allowed", usd(total), usd(self.usd)), hint)
     }

@@ -66,22 +66,31 @@ pub(super) fn measured(root: &Path, spec: &Spec, fingerprint: &str, local: bool)
         if !asks_the_same(&state, spec, local) {
             return None;
         }
-        let text = fs::read(entry.directory.join("report.json")).ok()?;
-        let Spending { answers, usage } = serde_json::from_slice::<Report>(&text).ok()?.spending?;
-        if answers == 0 {
-            return None;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 2^53")]
-        let mean = |tokens: u64| tokens as f64 / answers as f64;
-        let all = usage.all();
-        Some(Measured {
-            run: entry.directory.display().to_string(),
-            answers,
-            prompt: mean(all.prompts() - all.tool_use),
-            output: mean(all.output + all.media_output),
-            thinking: mean(all.thinking),
-            same_records: state.fingerprint == fingerprint,
-        })
+        of_report(&entry.directory, state.fingerprint == fingerprint)
+    })
+}
+
+/// What the run of `state` has taken so far, where `spec` asks the same of other records of it.
+pub(super) fn measured_in(directory: &Path, state: &RunState, spec: &Spec) -> Option<Measured> {
+    if asks_the_same(state, spec, state.local) { of_report(directory, false) } else { None }
+}
+
+fn of_report(directory: &Path, same_records: bool) -> Option<Measured> {
+    let text = fs::read(directory.join("report.json")).ok()?;
+    let Spending { answers, usage } = serde_json::from_slice::<Report>(&text).ok()?.spending?;
+    if answers == 0 {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 2^53")]
+    let mean = |tokens: u64| tokens as f64 / answers as f64;
+    let all = usage.all();
+    Some(Measured {
+        run: directory.display().to_string(),
+        answers,
+        prompt: mean(all.prompts() - all.tool_use),
+        output: mean(all.output + all.media_output),
+        thinking: mean(all.thinking),
+        same_records,
     })
 }
 

@@ -29,7 +29,7 @@ use crate::{
     records::RecordSet,
     request_spec,
     run_dir::{RUNS, digest_of, new_state},
-    state::InputState,
+    state::{InputState, RunState},
 };
 
 /// The version of `plan.json` that this crate writes and reads.
@@ -178,6 +178,26 @@ pub fn plan(spec: &Spec, input: &Path, options: &PlanOptions, clock: &dyn Clock)
         findings: findings.finish(),
         runs,
     })
+}
+
+/// What it would cost to ask about some records of a run again, under the spec of a round; `None` where the
+/// model's price is not known. Answers are taken to be as long as those of the run so far, where it asked the same
+/// and `is_usual` says that these need be no longer.
+///
+/// # Errors
+/// The request lines cannot be built.
+pub(crate) fn cost_of_records(
+    state: &RunState,
+    directory: &Path,
+    spec: &Spec,
+    records: &RecordSet,
+    is_usual: bool,
+) -> Result<Option<CostEstimate>> {
+    let measured = if is_usual { history::measured_in(directory, state, spec) } else { None };
+    let mut estimator = Estimator::new(spec, &spec.model()?, measured);
+    let mut look = |_: u64, _: &str, line: &[u8]| estimator.add(line);
+    cut_lines(spec, &state.input_path(), &|index| records.has(index), &mut look)?;
+    Ok(CostEstimate::of(price_of(spec), &estimator.finish().usage))
 }
 
 /// The request lines of a table, as they are cut.

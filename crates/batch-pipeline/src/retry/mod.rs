@@ -6,8 +6,11 @@ mod select;
 use batch_io::{Outcome, RequestTemplate};
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Overrides, Report, RequestSpec, Result, RunDir, find_input, finish,
-    open_table, request_spec, run,
+    Backends, Context, Error, Event, Kind, MaxCost, Overrides, Report, RequestSpec, Result, RunDir, Spec, find_input,
+    finish, open_table,
+    plan::cost_of_records,
+    records::RecordSet,
+    request_spec, run,
     state::{Round, RunState},
 };
 
@@ -32,6 +35,9 @@ pub struct RetryOptions {
     /// By the service's own resume: the output of a shard's job is the input of another, and the service
     /// keeps every row of it that has a response (as documented since 2025-10).
     pub native: bool,
+    /// Most that the round may cost. It is held against an estimate of the records that are asked about again,
+    /// before anything is sent; a round of which something was sent already goes on.
+    pub max_cost: Option<MaxCost>,
 }
 
 /// What a retry did.
@@ -58,7 +64,7 @@ pub struct Retried {
 ///
 /// # Errors
 /// Those of [`run`](crate::run()); a table that is not what it was when the run was begun; a setting that is
-/// none; an outcome that is not retried; a resume that the service could not do, with the records that stand
+/// none; an outcome that is not retried; a round that may cost more than is allowed; a resume that the service could not do, with the records that stand
 /// in its way.
 pub async fn retry(
     run: &mut RunDir,
@@ -75,6 +81,12 @@ pub async fn retry(
         let number = round.number;
         match wanted.is_of(round) {
             Ok(()) => {
+                if !is_sent(run.state(), number) {
+                    let round = run.state().rounds.last().cloned();
+                    if let Some(Round { list, only, .. }) = round {
+                        check_cost(run, options.max_cost, &run.state().spec_of(number), &list, &only).await?;
+                    }
+                }
                 let report = run::run(run, backends, context, answered_by).await?;
                 return Ok(Retried { report, round: Some(number), resumed: true });
             }
@@ -91,7 +103,7 @@ pub async fn retry(
             other => drop(other?),
         }
     }
-    let Some(round) = begin(run, wanted, context).await? else {
+    let Some(round) = begin(run, wanted, options.max_cost, context).await? else {
         let report = finish::finish(run, backends, context, answered_by).await?;
         return Ok(Retried { report, round: None, resumed: false });
     };
@@ -153,6 +165,15 @@ impl Wanted {
         Ok(Self { only, is_explicit, request, native: options.native })
     }
 
+    /// The spec under which it asks.
+    fn spec(&self, state: &RunState) -> Spec {
+        let mut spec = state.spec.clone();
+        if let Some(request) = &self.request {
+            spec.request = request.clone();
+        }
+        spec
+    }
+
     /// Refuses to take an unfinished round for this retry where it was begun otherwise.
     fn is_of(&self, round: &Round) -> Result<()> {
         let same = self.only == round.only && self.request == round.request && self.native != round.resumed.is_empty();
@@ -162,6 +183,32 @@ impl Wanted {
         let message = format!("retry {} of this run is not finished, and was begun with other options", round.number);
         Err(Error::new(Kind::RunDirectory, message).with_hint("let it end first: retry without options"))
     }
+}
+
+/// Refuses to ask about the records of a list again where that may cost more than is allowed. `outcomes` are
+/// what became of some of them.
+async fn check_cost(
+    run: &RunDir,
+    max_cost: Option<MaxCost>,
+    spec: &Spec,
+    list: &str,
+    outcomes: &[Outcome],
+) -> Result<()> {
+    let Some(max_cost) = max_cost else { return Ok(()) };
+    if let Some(records) = &run.state().input.records {
+        let message = format!("what a retry costs is not known here: the requests of {} are elsewhere", records.place);
+        return Err(Error::new(Kind::Cost, message).with_hint("leave out --max-cost"));
+    }
+    // An answer that was cut off is a long one.
+    let is_usual = !outcomes.contains(&Outcome::Truncated);
+    let (state, directory, list) = (run.state().clone(), run.path().to_owned(), run.path().join(list));
+    let model = spec.request.model.clone();
+    let spec = spec.clone();
+    let estimating = tokio::task::spawn_blocking(move || {
+        cost_of_records(&state, &directory, &spec, &RecordSet::read(&list)?, is_usual)
+    });
+    let cost = estimating.await.map_err(|error| Error::new(Kind::Bug, "estimate the cost").with_source(error))??;
+    max_cost.check(&model, cost.as_ref())
 }
 
 /// Where the records of a round are listed, relative to the run directory.
@@ -182,7 +229,7 @@ fn check_request(state: &RunState, request: Option<&RequestSpec>) -> Result<()> 
 }
 
 /// Has the round on disk: first its records, then that it is begun. `None` where there is nothing to ask.
-async fn begin(run: &mut RunDir, wanted: Wanted, context: &Context) -> Result<Option<u32>> {
+async fn begin(run: &mut RunDir, wanted: Wanted, max_cost: Option<MaxCost>, context: &Context) -> Result<Option<u32>> {
     let number = run.state().rounds.last().map_or(1, |round| round.number + 1);
     let list = list_of(number);
     if !wanted.native {
@@ -193,6 +240,11 @@ async fn begin(run: &mut RunDir, wanted: Wanted, context: &Context) -> Result<Op
         return Ok(None);
     }
     let resumed = if wanted.native { resume::resumable(run, &chosen).await? } else { Vec::new() };
+    let asked: Vec<Outcome> = chosen.others.keys().copied().collect();
+    check_cost(run, max_cost, &wanted.spec(run.state()), &list, &asked).await.inspect_err(|_| {
+        // Nothing of the round is left; where that fails, the next one writes over it.
+        let _ = std::fs::remove_file(run.path().join(&list));
+    })?;
     let event = Event::Retrying { round: number, records: chosen.records, resumed: wanted.native };
     let round = Round {
         number,

@@ -1,9 +1,12 @@
 //! Retries: what is asked again, what is kept, and what counts in the end.
 
+use std::sync::Mutex;
+
 use batch_io::Outcome;
 use batch_model::prices::{self, UsageCounts, UsageTotals};
 use batch_pipeline::{
-    Kind, MANIFEST, Overrides, Retried, RetryOptions, RunDir, Selection, Stop, UNANSWERED, join_of, read_manifest,
+    Context, CostBound, Event, Events, Kind, MANIFEST, MaxCost, Overrides, Retried, RetryOptions, RunDir, Selection,
+    Stop, UNANSWERED, join_of, read_manifest, stopper,
 };
 use insta::assert_snapshot;
 
@@ -84,7 +87,7 @@ async fn outcomes_and_settings_of_a_retry_are_chosen() {
     world.fails([]).truncates([]);
     let mut settings = Overrides::default();
     settings.push("generationConfig.maxOutputTokens", "4096", "--set");
-    let options = RetryOptions { only: vec![Outcome::Truncated], settings, native: false };
+    let options = RetryOptions { only: vec![Outcome::Truncated], settings, native: false, max_cost: None };
     let Retried { report, .. } = world.retry(&mut run, &options).await.unwrap();
     assert_eq!((report.accounting.answered, report.accounting.request_error), (3, 1));
     let sent = world.store.read(&run.state().shards[1].staged.name).unwrap();
@@ -113,7 +116,7 @@ async fn what_cannot_be_retried_is_told() {
     ] {
         let mut settings = Overrides::default();
         settings.push(path, "x", format!("--set {path}"));
-        let error = world.retry(&mut run, &RetryOptions { only, settings, native }).await.unwrap_err();
+        let error = world.retry(&mut run, &RetryOptions { only, settings, native, max_cost: None }).await.unwrap_err();
         told.push(format!("{error}; {}", error.hint().unwrap_or_default()));
     }
     assert_snapshot!(told.join("\n"), @r#"
@@ -124,6 +127,55 @@ async fn what_cannot_be_retried_is_told() {
     a resume by the service asks the same requests again; leave out --native, or the changed settings
     "#);
     assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_that_may_cost_too_much_is_refused_before_anything_is_begun() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.fails(["b"]).truncates(["c"]);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]).truncates([]);
+    let before = std::fs::read(run.path().join("run.json")).unwrap();
+    let at_most = |usd, only: &[Outcome]| RetryOptions {
+        only: only.to_vec(),
+        max_cost: Some(MaxCost { usd, bound: CostBound::High }),
+        ..RetryOptions::default()
+    };
+    // One record is cheaper than two, and one that may be long again is as dear as it can be.
+    let mut told = Vec::new();
+    for only in [&[Outcome::RequestError][..], &[Outcome::Truncated], &[]] {
+        let error = world.retry(&mut run, &at_most(0.0, only)).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Cost);
+        told.push(error.to_string());
+    }
+    assert_snapshot!(told.join("\n"), @r"
+    it may cost 0.000004 USD (high estimate), more than the 0 USD allowed
+    it may cost 0.082 USD (high estimate), more than the 0 USD allowed
+    it may cost 0.164 USD (high estimate), more than the 0 USD allowed
+    ");
+    assert_eq!(std::fs::read(run.path().join("run.json")).unwrap(), before);
+    assert_eq!(std::fs::read_dir(run.path().join("retries")).unwrap().count(), 0);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+
+    // A round that was begun, and of which nothing was sent, is held against the ceiling once more.
+    let (stopper, stop) = stopper();
+    let (backends, context) = world.tools(stop);
+    let stopper = Mutex::new(stopper);
+    let events = Events::new(move |event| {
+        if matches!(event, Event::Retrying { .. }) {
+            stopper.lock().unwrap().stop();
+        }
+    });
+    let context = Context { events, ..context };
+    batch_pipeline::retry(&mut run, &backends, &context, None, &at_most(1.0, &[])).await.unwrap_err();
+    assert_eq!(run.state().rounds.len(), 1);
+    assert_eq!(world.retry(&mut run, &at_most(0.0, &[])).await.unwrap_err().kind(), Kind::Cost);
+    let retried = world.retry(&mut run, &at_most(1.0, &[])).await.unwrap();
+    assert_eq!((retried.report.accounting.answered, retried.resumed), (4, true));
+    // Nothing is left to ask, at no cost.
+    assert_eq!(world.retry(&mut run, &at_most(0.0, &[])).await.unwrap().round, None);
 }
 
 #[tokio::test]
