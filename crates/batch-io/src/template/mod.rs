@@ -78,6 +78,9 @@ impl Template {
     /// line; [`ErrorKind::UnknownColumn`](crate::ErrorKind::UnknownColumn) for a column
     /// that the table does not have, with those that it has.
     pub fn compile(name: &str, source: &str, columns: &Columns) -> Result<Self> {
+        if let Some(pieces) = plain::certain_pieces(source, columns) {
+            return Ok(Self { program: Program::Plain(pieces) });
+        }
         let jinja = Jinja::compile(name, source, Arc::new(columns.clone()))?;
         let program = match plain::pieces(source, columns) {
             Some(pieces) => Program::Plain(pieces),
