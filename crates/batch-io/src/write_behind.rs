@@ -4,16 +4,19 @@ use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-/// What is handed over at once.
-const PIECE: usize = 512 * 1024;
+/// What is handed over at once: enough that a call to the system costs nothing beside the copying, and
+/// little enough to be in a core's own cache still when the other one takes it.
+const PIECE: usize = 128 * 1024;
 /// How many pieces wait at most; with the two in hand this is all the memory it takes.
 const WAITING: usize = 2;
 
 /// A writer that lets another thread do the writing.
 ///
 /// To write a file of results costs as much time as to make them; with a second core both go
-/// on at once. Bytes arrive in order. A failure to write is told by the next call, and at the
-/// latest by [`finish`](Self::finish), which alone says that everything was written.
+/// on at once. A thread is started for more than some 128 KiB; what is less is written by
+/// [`flush`](Write::flush) or [`finish`](Self::finish). Bytes arrive in order. A failure to write is told
+/// by one of the next calls, and at the latest by [`finish`](Self::finish), which alone says that everything
+/// was written.
 ///
 /// ```
 /// use std::io::Write;
@@ -28,25 +31,38 @@ const WAITING: usize = 2;
 #[derive(Debug)]
 pub struct WriteBehind<W> {
     piece: Vec<u8>,
-    /// `None` once the thread is known to have ended.
-    to: Option<SyncSender<Message>>,
-    /// Pieces that were written come back to be filled again.
-    back: Receiver<Vec<u8>>,
-    thread: Option<JoinHandle<io::Result<W>>>,
+    state: State<W>,
 }
 
+#[derive(Debug)]
+enum State<W> {
+    /// Nothing is written behind so far.
+    Here(W),
+    Behind(Thread<W>),
+    /// It is known to have failed.
+    Failed,
+}
+
+#[derive(Debug)]
+struct Thread<W> {
+    to: SyncSender<Message>,
+    /// Pieces that were written come back to be filled again.
+    back: Receiver<Vec<u8>>,
+    handle: JoinHandle<io::Result<W>>,
+}
+
+#[derive(Debug)]
 enum Message {
     Bytes(Vec<u8>),
     /// Flush, and say so.
     Flush(SyncSender<()>),
 }
 
-impl<W: Write + Send + 'static> WriteBehind<W> {
-    /// Writes to `out` on a thread of its own.
-    pub fn new(mut out: W) -> Self {
+impl<W: Write + Send + 'static> Thread<W> {
+    fn start(mut out: W) -> Self {
         let (to, pieces) = mpsc::sync_channel(WAITING);
         let (give_back, back) = mpsc::sync_channel(WAITING + 1);
-        let thread = thread::spawn(move || {
+        let handle = thread::spawn(move || {
             for message in pieces {
                 match message {
                     Message::Bytes(mut bytes) => {
@@ -64,7 +80,20 @@ impl<W: Write + Send + 'static> WriteBehind<W> {
             out.flush()?;
             Ok(out)
         });
-        Self { piece: Vec::with_capacity(PIECE), to: Some(to), back, thread: Some(thread) }
+        Self { to, back, handle }
+    }
+
+    /// Ends it, and says how it ended.
+    fn join(self) -> io::Result<W> {
+        drop(self.to);
+        self.handle.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread ended in a panic")))
+    }
+}
+
+impl<W: Write + Send + 'static> WriteBehind<W> {
+    /// Writes to `out`, on a thread of its own where there is much to write.
+    pub fn new(out: W) -> Self {
+        Self { piece: Vec::new(), state: State::Here(out) }
     }
 
     /// Waits until everything is written and flushed, and gives the writer back.
@@ -72,60 +101,81 @@ impl<W: Write + Send + 'static> WriteBehind<W> {
     /// # Errors
     /// What the writer failed with, now or before.
     pub fn finish(mut self) -> io::Result<W> {
-        let sent = self.send();
-        self.to = None;
-        let ended = self.join()?;
-        // The thread's own error says more than that nobody took the last piece.
-        sent.map(|()| ended)
+        if let State::Behind(_) = self.state {
+            self.send()?;
+        }
+        match self.state {
+            State::Here(mut out) => {
+                out.write_all(&self.piece)?;
+                out.flush()?;
+                Ok(out)
+            }
+            State::Behind(thread) => thread.join(),
+            State::Failed => Err(after_failure()),
+        }
     }
 
+    /// Hands over what was gathered.
     fn send(&mut self) -> io::Result<()> {
         if self.piece.is_empty() {
             return Ok(());
         }
-        let next = self.back.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
+        let State::Behind(thread) = &self.state else { return Err(after_failure()) };
+        let next = thread.back.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
         let full = std::mem::replace(&mut self.piece, next);
-        self.tell(Message::Bytes(full))
-    }
-
-    fn tell(&mut self, message: Message) -> io::Result<()> {
-        match self.to.as_ref().map(|to| to.send(message)) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(self.failure()),
+        match thread.to.send(Message::Bytes(full)) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.failure()),
         }
     }
 
     /// Why the thread takes nothing any more.
     fn failure(&mut self) -> io::Error {
-        self.to = None;
-        match self.join() {
-            Err(error) => error,
-            Ok(_) => io::Error::other("written to after a failure"),
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Behind(thread) => thread.join().err().unwrap_or_else(after_failure),
+            State::Here(_) | State::Failed => after_failure(),
         }
     }
 
-    fn join(&mut self) -> io::Result<W> {
-        let Some(thread) = self.thread.take() else {
-            return Err(io::Error::other("written to after a failure"));
+    fn start(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Here(out) => State::Behind(Thread::start(out)),
+            state => state,
         };
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread ended in a panic")))
     }
+}
+
+fn after_failure() -> io::Error {
+    io::Error::other("written to after a failure")
 }
 
 impl<W: Write + Send + 'static> Write for WriteBehind<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
+        let count = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..count]);
         if PIECE <= self.piece.len() {
+            self.start();
             self.send()?;
         }
-        Ok(bytes.len())
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if let State::Here(out) = &mut self.state {
+            let written = out.write_all(&self.piece).and_then(|()| out.flush());
+            self.piece.clear();
+            if written.is_err() {
+                self.state = State::Failed;
+            }
+            return written;
+        }
         self.send()?;
+        let State::Behind(thread) = &self.state else { return Err(after_failure()) };
         let (done, flushed) = mpsc::sync_channel(1);
-        self.tell(Message::Flush(done))?;
-        flushed.recv().map_err(|_| self.failure())
+        if thread.to.send(Message::Flush(done)).is_err() || flushed.recv().is_err() {
+            return Err(self.failure());
+        }
+        Ok(())
     }
 }
 
@@ -168,6 +218,20 @@ mod tests {
         assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
         assert!((0..1000).any(|_| out.write_all(&line).is_err()));
         assert!(out.finish().is_err());
+    }
+
+    #[test]
+    fn pieces_of_any_size_arrive_whole() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+            for _ in 0..2 {
+                let mut out = WriteBehind::new(Vec::new());
+                out.write_all(&vec![b'x'; length]).unwrap();
+                out.flush().unwrap();
+                out.write_all(b"end").unwrap();
+                let written = out.finish().unwrap();
+                assert!(written.len() == length + 3 && written.ends_with(b"end"));
+            }
+        }
     }
 
     #[test]
