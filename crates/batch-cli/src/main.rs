@@ -49,6 +49,10 @@ fn main() -> ExitCode {
 
 /// What libraries tell, on standard error: nothing unless it is asked for.
 fn log(verbose: u8) {
+    // Most runs tell nothing, and a short one is over sooner than that is set up.
+    if verbose == 0 && std::env::var_os(tracing_subscriber::EnvFilter::DEFAULT_ENV).is_none() {
+        return;
+    }
     let level = match verbose {
         0 => "off",
         1 => "batch=info,batch_api=debug,batch_gcs=debug,batch_http=debug,batch_pipeline=debug",

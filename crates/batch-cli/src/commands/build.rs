@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -97,7 +97,7 @@ pub(crate) fn check_here(spec: &Spec) -> Result<()> {
 }
 
 /// The table of a spec; `-` is standard input.
-pub(crate) fn open_table(spec: &Spec, spec_file: Option<&Path>) -> Result<Table<BufReader<Box<dyn Read>>>> {
+pub(crate) fn open_table(spec: &Spec, spec_file: Option<&Path>) -> Result<Table<Box<dyn Read>>> {
     check_here(spec)?;
     let format = spec.table_format().map_err(Failure::new)?;
     let (reader, name): (Box<dyn Read>, String) = if spec.input.path == Path::new("-") {
@@ -107,7 +107,7 @@ pub(crate) fn open_table(spec: &Spec, spec_file: Option<&Path>) -> Result<Table<
         let file = File::open(&path).map_err(|error| Failure::io("read the input", &path, error))?;
         (Box::new(file), path.display().to_string())
     };
-    Ok(Table::new(BufReader::with_capacity(1 << 18, reader), &name, format)?)
+    Ok(Table::new(reader, &name, format)?)
 }
 
 /// Where the table of a spec lies, seen from here.

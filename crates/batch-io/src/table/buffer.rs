@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 /// Reads at least this much at a time. Large enough that a call to the system costs
 /// nothing beside the parsing, small enough to stay in a core's own cache.
-const CAPACITY: usize = 256 * 1024;
+const CAPACITY: usize = 128 * 1024;
 
 /// Bytes of the input that were read and not yet consumed.
 #[derive(Debug)]
