@@ -35,6 +35,8 @@ pub(crate) const FAULTS: &[Fault] = &[
             "query: as a job with labels and a destination",
             "query: wrong SQL is told",
             "bq: query",
+            "foreign::a_table_that_sql_made_is_read_as_predictions",
+            "foreign::queries_run_once_under_their_name",
         ],
         "Ours: it runs no SQL, and says so with 501. Servers with a query engine are for that.",
         None,

@@ -1,7 +1,7 @@
 //! The SQL that makes columns of an output table's answers.
 
 use batch_io::{AnswerFormat, RESULT_COLUMNS, SchemaNode, SchemaType};
-use batch_model::BigQueryUri;
+use batch_model::{BigQueryUri, BlockedReason, FinishReason};
 
 use super::expression::trim;
 use super::{Result, SqlError, Statement, quote, schema};
@@ -56,37 +56,11 @@ pub struct FlattenAnswers {
     field_prefix: String,
 }
 
-/// Finish reasons that say that a filter withheld the answer: see [`Blocked`](batch_io::Blocked).
-const FILTERS: [&str; 9] = [
-    "SAFETY",
-    "RECITATION",
-    "BLOCKLIST",
-    "PROHIBITED_CONTENT",
-    "SPII",
-    "MODEL_ARMOR",
-    "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT",
-    "IMAGE_RECITATION",
-];
+/// `Candidate.FinishReason` by number, as far as the join is certain of the numbers.
+const FINISH_REASONS: &[&str] = FinishReason::NAMES.split_at(11).0;
 
-/// `Candidate.FinishReason` by number.
-const FINISH_REASONS: [&str; 11] = [
-    "FINISH_REASON_UNSPECIFIED",
-    "STOP",
-    "MAX_TOKENS",
-    "SAFETY",
-    "RECITATION",
-    "OTHER",
-    "BLOCKLIST",
-    "PROHIBITED_CONTENT",
-    "SPII",
-    "MALFORMED_FUNCTION_CALL",
-    "MODEL_ARMOR",
-];
-
-/// `PromptFeedback.BlockedReason` by number.
-const BLOCK_REASONS: [&str; 6] =
-    ["BLOCKED_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "MODEL_ARMOR"];
+/// `PromptFeedback.BlockedReason` by number, as far as the join is certain of the numbers.
+const BLOCK_REASONS: &[&str] = BlockedReason::NAMES.split_at(6).0;
 
 /// Members of a part that stand beside its content.
 const BESIDE: [&str; 12] = [
@@ -381,7 +355,9 @@ impl FlattenAnswers {
     }
 
     fn outcome(&self, b: &str) -> Result<String> {
-        let filters = FILTERS.map(|name| format!("'{name}'")).join(", ");
+        // As `batch_io::Blocked` has it.
+        let withheld = FinishReason::NAMES.iter().filter(|name| FinishReason::from_name(name).is_blocked());
+        let filters = withheld.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let data = if self.format.is_json() || self.format.is_enum() { "invalid_answer" } else { "answered" };
         Ok(format!(
             "CASE\n      WHEN {b}failed THEN 'request_error'\n      \
@@ -461,7 +437,7 @@ fn candidate_columns(b: &str) -> Vec<String> {
             "IFNULL({}, '') AS {b}block_reason",
             symbol(
                 &format!("COALESCE({}, {})", feedback("promptFeedback"), feedback("prompt_feedback")),
-                &BLOCK_REASONS
+                BLOCK_REASONS
             )
         ),
         format!("{} AS {b}failed", failed(&format!("{b}status"))),
@@ -508,7 +484,7 @@ fn content_columns(b: &str) -> Vec<String> {
     vec![
         format!(
             "{} AS {b}finish_reason",
-            symbol(&value_of(&candidate, "finishReason", "finish_reason"), &FINISH_REASONS)
+            symbol(&value_of(&candidate, "finishReason", "finish_reason"), FINISH_REASONS)
         ),
         // A list of parts without the object around it is read as well.
         format!(

@@ -99,12 +99,7 @@ fn write_listed_cell(
     micros: bool,
     out: &mut Vec<u8>,
 ) -> std::io::Result<()> {
-    if cell == "null" {
-        // A repeated column that was added later has no values in earlier rows.
-        out.extend_from_slice(if field.mode == Mode::Repeated { b"[]" } else { b"null" });
-        return Ok(());
-    }
-    let one = |cell: &str, out: &mut Vec<u8>| match field.kind {
+    write_cell(field, cell, [b"{\"v\":", b"}"], out, |cell, out| match field.kind {
         Kind::Record => write_listed(&field.fields, &Cells::read(cell)?, below, micros, out),
         Kind::Timestamp if !micros => {
             write_text(&micros_as_seconds(micros_of(cell)), out);
@@ -114,7 +109,22 @@ fn write_listed_cell(
             out.extend_from_slice(cell.as_bytes());
             Ok(())
         }
-    };
+    })
+}
+
+/// Writes a cell by `one`; of a repeated field each of its values, in between `around`.
+fn write_cell(
+    field: &Field,
+    cell: &str,
+    around: [&[u8]; 2],
+    out: &mut Vec<u8>,
+    one: impl Fn(&str, &mut Vec<u8>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    if cell == "null" {
+        // A repeated column that was added later has no values in earlier rows.
+        out.extend_from_slice(if field.mode == Mode::Repeated { b"[]" } else { b"null" });
+        return Ok(());
+    }
     if field.mode != Mode::Repeated {
         return one(cell, out);
     }
@@ -123,9 +133,9 @@ fn write_listed_cell(
         if i > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(b"{\"v\":");
+        out.extend_from_slice(around[0]);
         one(item.get(), out)?;
-        out.push(b'}');
+        out.extend_from_slice(around[1]);
     }
     out.push(b']');
     Ok(())
@@ -163,11 +173,7 @@ pub(super) fn write_object(schema: &Schema, cells: &Cells<'_>, style: Style, out
 }
 
 fn write_value(field: &Field, cell: &str, style: Style, out: &mut Vec<u8>) -> std::io::Result<()> {
-    if cell == "null" {
-        out.extend_from_slice(if field.mode == Mode::Repeated { b"[]" } else { b"null" });
-        return Ok(());
-    }
-    let one = |cell: &str, out: &mut Vec<u8>| {
+    write_cell(field, cell, [b"", b""], out, |cell, out| {
         match field.kind {
             Kind::Record => return write_object(&field.fields, &Cells::read(cell)?, style, out),
             Kind::Json => out.extend_from_slice(serde_json::from_str::<String>(cell)?.as_bytes()),
@@ -187,19 +193,7 @@ fn write_value(field: &Field, cell: &str, style: Style, out: &mut Vec<u8>) -> st
             _ => out.extend_from_slice(cell.as_bytes()),
         }
         Ok(())
-    };
-    if field.mode != Mode::Repeated {
-        return one(cell, out);
-    }
-    out.push(b'[');
-    for (i, item) in Cells::read(cell)?.0.into_iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        one(item.get(), out)?;
-    }
-    out.push(b']');
-    Ok(())
+    })
 }
 
 /// The microseconds in the cell of a TIMESTAMP.
