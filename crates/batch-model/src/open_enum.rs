@@ -40,6 +40,12 @@ macro_rules! open_enum {
                 $( $( if number == $number { return Self::$variant; } )? )*
                 Self::Unknown(number.to_string())
             }
+
+            /// The name of the value with this number in the protocol buffers, if it is known.
+            #[must_use]
+            pub fn name_of(number: i64) -> Option<&'static str> {
+                match number { $( $( $number => Some($name), )? )* _ => None }
+            }
         }
 
         impl std::fmt::Display for $enum {

@@ -56,12 +56,6 @@ pub struct FlattenAnswers {
     field_prefix: String,
 }
 
-/// `Candidate.FinishReason` by number, as far as the join is certain of the numbers.
-const FINISH_REASONS: &[&str] = FinishReason::NAMES.split_at(11).0;
-
-/// `PromptFeedback.BlockedReason` by number, as far as the join is certain of the numbers.
-const BLOCK_REASONS: &[&str] = BlockedReason::NAMES.split_at(6).0;
-
 /// Members of a part that stand beside its content.
 const BESIDE: [&str; 12] = [
     "text",
@@ -355,9 +349,9 @@ impl FlattenAnswers {
     }
 
     fn outcome(&self, b: &str) -> Result<String> {
-        // As `batch_io::Blocked` has it.
-        let withheld = FinishReason::NAMES.iter().filter(|name| FinishReason::from_name(name).is_blocked());
-        let filters = withheld.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+        // Finish reasons that say that a filter withheld the answer: see [`Blocked`](batch_io::Blocked).
+        let filters = FinishReason::NAMES.iter().filter(|name| FinishReason::from_name(name).is_blocked());
+        let filters = filters.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let data = if self.format.is_json() || self.format.is_enum() { "invalid_answer" } else { "answered" };
         Ok(format!(
             "CASE\n      WHEN {b}failed THEN 'request_error'\n      \
@@ -416,9 +410,9 @@ fn elements(json: &str) -> String {
 }
 
 /// The name of an enum's value that may be a number.
-fn symbol(text: &str, names: &[&str]) -> String {
-    let cases: String =
-        names.iter().enumerate().map(|(number, name)| format!(" WHEN '{number}' THEN '{name}'")).collect();
+fn symbol(text: &str, name_of: fn(i64) -> Option<&'static str>) -> String {
+    let names = (0..).map_while(|number| Some((number, name_of(number)?)));
+    let cases: String = names.map(|(number, name)| format!(" WHEN '{number}' THEN '{name}'")).collect();
     format!("CASE {text}{cases} ELSE {text} END")
 }
 
@@ -437,7 +431,7 @@ fn candidate_columns(b: &str) -> Vec<String> {
             "IFNULL({}, '') AS {b}block_reason",
             symbol(
                 &format!("COALESCE({}, {})", feedback("promptFeedback"), feedback("prompt_feedback")),
-                BLOCK_REASONS
+                BlockedReason::name_of
             )
         ),
         format!("{} AS {b}failed", failed(&format!("{b}status"))),
@@ -484,7 +478,7 @@ fn content_columns(b: &str) -> Vec<String> {
     vec![
         format!(
             "{} AS {b}finish_reason",
-            symbol(&value_of(&candidate, "finishReason", "finish_reason"), FINISH_REASONS)
+            symbol(&value_of(&candidate, "finishReason", "finish_reason"), FinishReason::name_of)
         ),
         // A list of parts without the object around it is read as well.
         format!(

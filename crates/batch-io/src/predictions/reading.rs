@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use batch_model::FinishReason;
 use serde_json::value::RawValue;
 
 use super::answer::{AnswerSpans, Answers};
@@ -367,18 +368,8 @@ fn is_unspecified(value: &str) -> bool {
 
 /// Whether a finish reason says that a filter withheld the answer: see [`Blocked`].
 fn is_filter(reason: &str) -> bool {
-    matches!(
-        reason,
-        "SAFETY"
-            | "RECITATION"
-            | "BLOCKLIST"
-            | "PROHIBITED_CONTENT"
-            | "SPII"
-            | "MODEL_ARMOR"
-            | "IMAGE_SAFETY"
-            | "IMAGE_PROHIBITED_CONTENT"
-            | "IMAGE_RECITATION"
-    )
+    // Most answers are whole, and a name that is known to be none of these need not be looked up.
+    reason != "STOP" && FinishReason::from_name(reason).is_blocked()
 }
 
 /// The member by which another API's response is known, or else the first that no

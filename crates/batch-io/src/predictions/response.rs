@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use batch_model::{BlockedReason, FinishReason};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -148,7 +149,7 @@ impl<'a> WireResponse<'a> {
         let candidate = (first < candidates.len()).then(|| candidates.swap_remove(first));
         Response {
             candidate: candidate.map(WireCandidate::into_candidate),
-            block_reason: reason.map(|reason| reason.name(block_reason_name)),
+            block_reason: reason.map(|reason| reason.name(BlockedReason::name_of)),
             block_message: message.map(|text| text.0),
             usage: self.usage_metadata.unwrap_or_default(),
             model_version: self.model_version.map(|text| text.0),
@@ -159,7 +160,7 @@ impl<'a> WireResponse<'a> {
 impl<'a> WireCandidate<'a> {
     fn into_candidate(self) -> Candidate<'a> {
         Candidate {
-            finish_reason: self.finish_reason.map(|reason| reason.name(finish_reason_name)),
+            finish_reason: self.finish_reason.map(|reason| reason.name(FinishReason::name_of)),
             finish_message: self.finish_message.map(|text| text.0),
             parts: self.content.and_then(|content| content.parts).into_iter().flatten().collect(),
         }
@@ -268,36 +269,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Symbol<'a> {
     }
 }
 
-/// `Candidate.FinishReason`; the numbers above 10 are not certain and stay numbers.
-fn finish_reason_name(number: i64) -> Option<&'static str> {
-    const NAMES: [&str; 11] = [
-        "FINISH_REASON_UNSPECIFIED",
-        "STOP",
-        "MAX_TOKENS",
-        "SAFETY",
-        "RECITATION",
-        "OTHER",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "SPII",
-        "MALFORMED_FUNCTION_CALL",
-        "MODEL_ARMOR",
-    ];
-    usize::try_from(number).ok().and_then(|number| NAMES.get(number).copied())
-}
-
-/// `PromptFeedback.BlockedReason`; the numbers above 5 are not certain and stay numbers.
-fn block_reason_name(number: i64) -> Option<&'static str> {
-    const NAMES: [&str; 6] =
-        ["BLOCKED_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "MODEL_ARMOR"];
-    usize::try_from(number).ok().and_then(|number| NAMES.get(number).copied())
-}
-
 /// The same, member by member: what is not of its documented type is passed over and the
 /// rest is read.
 mod forgiving {
-    use super::{Candidate, Cow, Kind, Members, Part, RawValue, Response, Usage};
-    use super::{block_reason_name, finish_reason_name};
+    use super::{BlockedReason, Candidate, Cow, FinishReason, Kind, Members, Part, RawValue, Response, Usage};
     use crate::json;
 
     pub(super) fn response(response: &RawValue) -> Response<'_> {
@@ -307,7 +282,7 @@ mod forgiving {
         let feedback = members.get(&["promptFeedback", "prompt_feedback"]).map(Members::of).unwrap_or_default();
         Response {
             candidate: first.map(|first| candidate(first)),
-            block_reason: symbol(feedback.get(&["blockReason", "block_reason"]), block_reason_name),
+            block_reason: symbol(feedback.get(&["blockReason", "block_reason"]), BlockedReason::name_of),
             block_message: feedback.get(&["blockReasonMessage", "block_reason_message"]).and_then(json::scalar),
             usage: members.get(&["usageMetadata", "usage_metadata"]).map(Usage::forgiving).unwrap_or_default(),
             model_version: members.get(&["modelVersion", "model_version"]).and_then(json::scalar),
@@ -330,7 +305,7 @@ mod forgiving {
             None => None,
         };
         Candidate {
-            finish_reason: symbol(members.get(&["finishReason", "finish_reason"]), finish_reason_name),
+            finish_reason: symbol(members.get(&["finishReason", "finish_reason"]), FinishReason::name_of),
             finish_message: members.get(&["finishMessage", "finish_message"]).and_then(json::scalar),
             parts: parts.map(json::elements).unwrap_or_default().into_iter().map(part).collect(),
         }
