@@ -20,7 +20,10 @@ use crate::{
 /// More than this above the committed figure is a failure.
 const TOLERANCE: f64 = 0.05;
 
-const CASES: [&str; 3] = ["build", "join", "join-jsonl"];
+const CASES: [&str; 4] = ["build", "join", "join-jsonl", OBJECTS];
+
+/// A join of predictions whose answers are objects of a schema.
+const OBJECTS: &str = "join-objects";
 
 pub(crate) fn icount(args: &[String]) -> Result {
     let write = match args {
@@ -57,11 +60,13 @@ struct Counts {
 
 impl Counts {
     fn take(program: &Path) -> Result<Self> {
-        let (small, large) = (bench::files(1_000)?, bench::files(10_000)?);
+        let plain = (bench::files(1_000)?, bench::files(10_000)?);
+        let objects = (with_objects(&plain.0)?, with_objects(&plain.1)?);
         let mut figures = Vec::new();
         for case in CASES {
-            let (few, many) = (instructions(program, case, &small)?, instructions(program, case, &large)?);
-            let bytes = length(case, &large)? - length(case, &small)?;
+            let (small, large) = if case == OBJECTS { &objects } else { &plain };
+            let (few, many) = (instructions(program, case, small)?, instructions(program, case, large)?);
+            let bytes = length(case, large)? - length(case, small)?;
             figures.push(many.saturating_sub(few) as f64 / bytes as f64);
         }
         // What the processor can do is asked from inside of valgrind.
@@ -119,6 +124,29 @@ fn shown(file: &Path) -> String {
 
 fn rounded(figure: f64) -> f64 {
     (figure * 1000.0).round() / 1000.0
+}
+
+/// The same files, where objects were asked for and are the answers.
+fn with_objects((table, predictions): &(PathBuf, PathBuf)) -> Result<(PathBuf, PathBuf)> {
+    const WORDS: [&str; 5] = ["sport", "entertainment", "tech", "business", "politics"];
+    let one_of = format!("\"enum\":[{}],\"type\":\"string\"", WORDS.map(|word| format!("{word:?}")).join(","));
+    let object = format!(
+        "\"properties\":{{\"topic\":{{{one_of}}},\"confidence\":{{\"type\":\"number\"}},\
+         \"reason\":{{\"type\":\"string\"}}}},\"required\":[\"topic\"],\"type\":\"object\""
+    );
+    let text = fs::read_to_string(predictions)?;
+    let mut changed = text.replace(&one_of, &object);
+    for word in WORDS {
+        let answer = json!({ "topic": word, "confidence": 0.97, "reason": format!("It speaks of \"{word}\".") });
+        let answer = json!(answer.to_string()).to_string();
+        changed = changed.replace(&format!("\"text\":\"\\\"{word}\\\"\""), &format!("\"text\":{answer}"));
+    }
+    if changed.matches("topic").count() < text.lines().count() * 3 / 2 {
+        return Err(format!("{} is not of the form that objects can be put into", shown(predictions)).into());
+    }
+    let file = predictions.with_file_name("predictions-objects.jsonl");
+    fs::write(&file, changed)?;
+    Ok((table.clone(), file))
 }
 
 /// What a case reads.

@@ -1,10 +1,14 @@
 //! The hot loops, each by itself: `cargo bench -p batch-io`. For a comparison with other programs there
 //! is `cargo xtask bench`, and for figures that can be compared over time `cargo xtask icount`.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::hint::black_box;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::num::NonZero;
+use std::path::PathBuf;
 
 use batch_io::{
     AnswerFormat, Join, KeySpec, PredictionLines, Record, RequestLines, RequestSpec, RequestTemplate, Table,
@@ -12,6 +16,7 @@ use batch_io::{
 };
 use divan::Bencher;
 use divan::counter::BytesCount;
+use serde::Deserialize;
 
 fn main() {
     divan::main();
@@ -101,6 +106,7 @@ fn request_lines(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// The lines taken apart one by one, as a library's user would.
 #[divan::bench]
 fn prediction_lines(bencher: Bencher<'_, '_>) {
     let predictions = predictions(&table());
@@ -115,7 +121,106 @@ fn prediction_lines(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// With the glance over each line, which is not public, and the second reading of the answers.
+/// Reading a predictions file as a join does, beside what a program would do by hand: `serde_json` into
+/// structs that borrow.
+mod parse {
+    use super::*;
+
+    fn file() -> (tempfile::TempDir, PathBuf, BytesCount) {
+        let folder = tempfile::tempdir().expect("there is room for files");
+        let path = folder.path().join("predictions.jsonl");
+        let predictions = predictions(&table());
+        std::fs::write(&path, &predictions).expect("there is room for files");
+        (folder, path, BytesCount::of_str(&predictions))
+    }
+
+    /// A join to a table without records: all lines are looked over and indexed, and what each says is read.
+    #[divan::bench]
+    fn ours(bencher: Bencher<'_, '_>) {
+        let (_folder, path, bytes) = file();
+        bencher.counter(bytes).bench_local(|| {
+            let open =
+                || Table::new(Box::new(&b"body,category\n"[..]) as Box<dyn io::Read>, "table.csv", TableFormat::CSV);
+            let join = Join::new(open, [path.clone()]).label("id", LABEL).threads(NonZero::<usize>::MIN);
+            join.run(&mut io::sink(), &mut |_| {}).map(|summary| summary.superseded)
+        });
+    }
+
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        status: Cow<'a, str>,
+        #[serde(borrow)]
+        request: Request<'a>,
+        #[serde(borrow, default)]
+        response: Response<'a>,
+    }
+
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        labels: HashMap<&'a str, &'a str>,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "camelCase")]
+    struct Response<'a> {
+        #[serde(borrow, default)]
+        candidates: Vec<Candidate<'a>>,
+        #[serde(default)]
+        usage_metadata: Usage,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Candidate<'a> {
+        #[serde(borrow)]
+        content: Content<'a>,
+        #[serde(borrow)]
+        finish_reason: Cow<'a, str>,
+    }
+
+    #[derive(Deserialize)]
+    struct Content<'a> {
+        #[serde(borrow)]
+        parts: Vec<Part<'a>>,
+    }
+
+    #[derive(Deserialize)]
+    struct Part<'a> {
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Usage {
+        prompt_token_count: u64,
+        candidates_token_count: u64,
+        total_token_count: u64,
+    }
+
+    #[divan::bench]
+    fn serde_json_borrowed(bencher: Bencher<'_, '_>) {
+        let (_folder, path, bytes) = file();
+        bencher.counter(bytes).bench_local(|| {
+            let mut reader = BufReader::with_capacity(256 * 1024, File::open(&path)?);
+            let (mut text, mut sum) = (String::new(), 0);
+            while 0 < reader.read_line(&mut text)? {
+                let line: Line<'_> = serde_json::from_str(&text)?;
+                let usage = &line.response.usage_metadata;
+                sum += usage.prompt_token_count + usage.candidates_token_count + usage.total_token_count;
+                for candidate in &line.response.candidates {
+                    black_box((&candidate.finish_reason, candidate.content.parts.first().map(|part| &part.text)));
+                }
+                black_box((&line.status, line.request.labels.get("id")));
+                text.clear();
+            }
+            Ok::<_, io::Error>(sum)
+        });
+    }
+}
+
 #[divan::bench(args = [TableFormat::CSV, TableFormat::Jsonl])]
 fn join(bencher: Bencher<'_, '_>, output: &TableFormat) {
     let folder = tempfile::tempdir().expect("there is room for files");

@@ -1,6 +1,7 @@
 //! The hot loops of batch-io as a program of their own, for `cargo xtask icount` to count the instructions of:
 //! `hot build TABLE PREDICTIONS`, `hot join TABLE PREDICTIONS` and `hot join-jsonl TABLE PREDICTIONS`, each
-//! on one thread and with the output thrown away; `hot features` tells what the processor can do.
+//! on one thread and with the output thrown away; `hot join-objects TABLE PREDICTIONS` is a join too;
+//! `hot features` tells what the processor can do.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match args[..] {
         ["features"] => features(),
         ["build", table, _] => requests(table)?,
-        ["join", table, predictions] => results(table, predictions, TableFormat::CSV)?,
+        ["join" | "join-objects", table, predictions] => results(table, predictions, TableFormat::CSV)?,
         ["join-jsonl", table, predictions] => results(table, predictions, TableFormat::Jsonl)?,
         _ => return Err("hot build|join|join-jsonl TABLE PREDICTIONS, or hot features".into()),
     }

@@ -9,11 +9,12 @@ use std::ops::Range;
 use memchr::memchr;
 use serde_json::value::RawValue;
 
-use super::cursor::{Cursor, Stops, unescaped};
+use super::cursor::{Cursor, Stops};
 use super::response::{Candidate, Part, Parts, Response};
 use super::shape::{Shapes, Spans};
 use super::span::Span;
 use super::usage::Usage;
+use crate::json::unescaped;
 
 /// The values of a response that are read, each with its quotation marks if it has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Spans for AnswerSpans {
     fn each(&mut self, mut change: impl FnMut(&mut Span)) {
         self.members.iter_mut().for_each(&mut change);
         let mut part = |part: &mut PartSpans| {
-            [&mut part.text, &mut part.data.0, &mut part.data.1].into_iter().for_each(&mut change)
+            [&mut part.text, &mut part.data.0, &mut part.data.1].into_iter().for_each(&mut change);
         };
         part(&mut self.first);
         self.others.iter_mut().for_each(part);

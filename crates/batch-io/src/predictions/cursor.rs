@@ -5,8 +5,6 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
-
 use crate::block::{BLOCK, Block, Level, Simd, dispatch, last_block};
 
 /// Nesting beyond this is left to the parser.
@@ -395,47 +393,8 @@ const ESCAPES: [u8; 256] = {
     escapes
 };
 
-/// The text that a string stands for, whose escapes are whole; `None` for half of a surrogate pair.
-pub(super) fn unescaped(inside: &str) -> Option<String> {
-    let mut out = String::with_capacity(inside.len());
-    let mut rest = inside;
-    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        let mut behind = at + 2;
-        out.push(match rest.as_bytes().get(at + 1)? {
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let first = unit(rest.get(behind..)?)?;
-                behind += 4;
-                match first {
-                    0xD800..=0xDBFF => {
-                        let second = unit(rest.get(behind..)?.strip_prefix("\\u")?)?;
-                        behind += 6;
-                        char::decode_utf16([first, second]).next()?.ok()?
-                    }
-                    unit => char::from_u32(u32::from(unit))?,
-                }
-            }
-            other => char::from(*other),
-        });
-        rest = rest.get(behind..)?;
-    }
-    out.push_str(rest);
-    Some(out)
-}
-
-fn unit(text: &str) -> Option<u16> {
-    u16::from_str_radix(text.get(..4)?, 16).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -497,13 +456,5 @@ mod tests {
         };
         assert!(passes(DEEPEST as usize));
         assert!(!passes(DEEPEST as usize + 2));
-    }
-
-    proptest! {
-        #[test]
-        fn a_text_is_unescaped_as_by_the_parser(text in "(\\\\[\"\\\\/bfnrt]|\\\\u[0-9a-fA-F]{4}|\\\\ud83d\\\\ude00|\\\\ud[89a-f]00|[a-zé日 ]{0,40}){0,6}") {
-            let json = format!("\"{text}\"");
-            prop_assert_eq!(unescaped(&text), serde_json::from_str::<String>(&json).ok());
-        }
     }
 }

@@ -7,6 +7,7 @@ use batch_model::FinishReason;
 use serde_json::value::RawValue;
 
 use super::answer::{AnswerSpans, Answers};
+use super::cursor::{Cursor, Stops};
 use super::format::{AnswerFormat, FormatKind};
 use super::kept::KeptAnswers;
 use super::prediction::Prediction;
@@ -60,9 +61,8 @@ pub struct Reading<'a> {
     pub model_version: Option<Cow<'a, str>>,
     /// What is worth saying of an answer.
     note: Option<String>,
-    /// Of an answer that is an object: each field's name, and where its value lies in
-    /// `answer`.
-    fields: Vec<(String, Range<usize>)>,
+    /// Of an answer that is an object: where each field's name and its value lie in `answer`.
+    fields: Vec<(Name, Range<usize>)>,
 }
 
 impl Prediction<'_> {
@@ -103,14 +103,15 @@ impl<'a> Reading<'a> {
     /// [`Answered`](Outcome::Answered) and JSON was asked for.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let answer = self.answer.as_deref().unwrap_or_default();
-        self.fields.iter().map(move |(name, range)| (name.as_str(), &answer[range.clone()]))
+        self.fields.iter().map(move |(name, range)| (name.of(answer), &answer[range.clone()]))
     }
 
     /// The value of a field, as JSON; of a name that stands twice, the last.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;
-        Some(&self.answer.as_deref()?[range.clone()])
+        let answer = self.answer.as_deref()?;
+        let (_, range) = self.fields.iter().rev().find(|(field, _)| field.of(answer) == name)?;
+        Some(&answer[range.clone()])
     }
 
     /// Reads what the members of a line say that are there.
@@ -479,24 +480,70 @@ fn misfit(value: &RawValue, format: &AnswerFormat) -> Option<InvalidAnswer> {
     }
 }
 
-/// Where the values of an object lie in its text.
-fn locate_fields(object: &str) -> Vec<(String, Range<usize>)> {
+/// The name of a field.
+#[derive(Clone, Debug)]
+enum Name {
+    /// It lies there in the answer.
+    At(Range<usize>),
+    /// It has escapes.
+    Apart(String),
+}
+
+impl Name {
+    fn of<'t>(&'t self, answer: &'t str) -> &'t str {
+        match self {
+            Self::At(range) => &answer[range.clone()],
+            Self::Apart(name) => name,
+        }
+    }
+}
+
+/// Where the names and the values of an object lie in its text.
+fn locate_fields(object: &str) -> Vec<(Name, Range<usize>)> {
+    let mut fields = Vec::new();
+    let mut stops = Stops::default();
+    let walked = Cursor::new(object, &mut stops).and_then(|mut cursor| {
+        cursor.members(|cursor, name| {
+            fields.push((Name::At(cursor.range_of(name)), cursor.value()?));
+            Some(())
+        })
+    });
+    if walked.is_some() {
+        return fields;
+    }
     let Ok(members) = serde_json::from_str::<Members<'_>>(object) else { return Vec::new() };
     let base = object.as_ptr().addr();
-    members
-        .0
-        .into_iter()
-        .map(|(name, value)| {
-            // The values are slices of the text that they were read from.
-            let start = value.get().as_ptr().addr() - base;
-            (name.into_owned(), start..start + value.get().len())
-        })
-        .collect()
+    let range = |text: &str| {
+        // The values are slices of the text that they were read from, and so are names without escapes.
+        let start = text.as_ptr().addr() - base;
+        start..start + text.len()
+    };
+    let field = |(name, value): (Cow<'_, str>, &RawValue)| {
+        let name = match name {
+            Cow::Borrowed(name) => Name::At(range(name)),
+            Cow::Owned(name) => Name::Apart(name),
+        };
+        (name, range(value.get()))
+    };
+    members.0.into_iter().map(field).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::unfenced;
+    use super::{locate_fields, unfenced};
+
+    #[test]
+    fn fields_are_found_whatever_their_names() {
+        for (object, expected) in [
+            (r#"{}"#, vec![]),
+            (r#"{"a":1,"b":{"a":"x"}}"#, vec![("a", "1"), ("b", r#"{"a":"x"}"#)]),
+            (r#"{"a":1,"":"\"","\u0062":[2]}"#, vec![("a", "1"), ("", r#""\"""#), ("b", "[2]")]),
+        ] {
+            let fields = locate_fields(object);
+            let found: Vec<_> = fields.iter().map(|(name, range)| (name.of(object), &object[range.clone()])).collect();
+            assert_eq!(found, expected, "{object}");
+        }
+    }
 
     #[test]
     fn a_fence_of_one_line_or_of_several() {

@@ -17,9 +17,10 @@ const DEEPEST: usize = 32;
 /// left after this many is taken as fulfilled.
 const MOST_CHECKS: usize = 100_000;
 
-/// The way from the root of an answer to the value that is being checked.
+/// How far a check has come.
 #[derive(Debug, Default)]
 struct Walk {
+    /// The way from the root of an answer to the value that does not fit, the last step first.
     steps: Vec<String>,
     /// Grows with alternatives and references too, which lead to no other value.
     depth: usize,
@@ -147,7 +148,12 @@ impl Schema {
     pub(super) fn check(&self, value: &RawValue) -> Result<(), Misfit> {
         let mut path = Walk::default();
         self.fits(&self.root, value, &mut path).map_err(|what| Misfit {
-            pointer: path.steps.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect(),
+            pointer: path
+                .steps
+                .iter()
+                .rev()
+                .map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")))
+                .collect(),
             what,
         })
     }
@@ -196,13 +202,12 @@ impl Schema {
         for all in &node.all_of {
             self.fits(all, value, path)?;
         }
-        let depth = path.steps.len();
         let mut first = None;
         for any in &node.any_of {
             match self.fits(any, value, path) {
                 Ok(()) => return Ok(()),
                 Err(what) => {
-                    path.steps.truncate(depth);
+                    path.steps.clear();
                     first.get_or_insert(what);
                 }
             }
@@ -219,9 +224,7 @@ impl Schema {
         node.counts.check(elements.len(), "element", "elements")?;
         if let Some(items) = &node.items {
             for (place, element) in elements.into_iter().enumerate() {
-                path.steps.push(place.to_string());
-                self.fits(items, element, path)?;
-                path.steps.pop();
+                self.fits(items, element, path).inspect_err(|_| path.steps.push(place.to_string()))?;
             }
         }
         Ok(())
@@ -241,9 +244,7 @@ impl Schema {
                 }
                 continue;
             };
-            path.steps.push(name.to_owned());
-            self.fits(schema, value, path)?;
-            path.steps.pop();
+            self.fits(schema, value, path).inspect_err(|_| path.steps.push(name.to_owned()))?;
         }
         Ok(())
     }
@@ -310,7 +311,8 @@ impl Node {
     }
 
     fn fits_scalar(&self, kind: Kind, value: &RawValue) -> Result<(), String> {
-        if let (Some(allowed), Some(text)) = (&self.allowed, json::scalar(value))
+        if let Some(allowed) = &self.allowed
+            && let Some(text) = json::scalar(value)
             && !allowed.iter().any(|allowed| same_scalar(allowed, &text, kind))
         {
             return Err(format!("is {}, which is not among the {} allowed values", quote(&text), allowed.len()));
