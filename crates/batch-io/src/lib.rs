@@ -64,7 +64,7 @@ pub use canonical::canonical_request;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use join::{
     COST_COLUMN, Found, Join, JoinSummary, JoinedRow, Listed, OutcomeCounts, OutcomeExample, PredictionFile,
-    RESULT_COLUMNS, Unmatched, Way, WayCounts, explain_key, explain_line,
+    RESULT_COLUMNS, ResultColumns, Unmatched, Way, WayCounts, explain_key, explain_line,
 };
 pub use key::{KeySpec, Keys};
 pub use lint::{

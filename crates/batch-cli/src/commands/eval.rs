@@ -168,7 +168,7 @@ impl<'a> Judge<'a> {
         }
         let join = with_label(join_of(spec, &table, predictions(&args.predictions)?)?, &args.settings);
         let mut failed = Ok(());
-        let summary = join.run(&mut std::io::sink(), &mut |row| {
+        let summary = join.for_each(&mut |row| {
             let answer = match self.answer {
                 "answer" => row.answer().map(Cow::Borrowed),
                 field => row.field_text(field),

@@ -92,9 +92,11 @@ impl FieldNames {
     }
 }
 
-/// The names of the columns that the join adds.
+/// The columns of a join's results, known before the first row.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layout {
+pub struct ResultColumns {
+    /// Those of the table.
+    input: Vec<String>,
     /// Named like [`RESULT_COLUMNS`], with the prefix; the last is [`COST_COLUMN`] where there is a price.
     pub(super) ours: Vec<String>,
     /// Each field's name, and its column's.
@@ -105,7 +107,34 @@ pub(super) struct Layout {
     pub(super) file_prices: BTreeMap<String, Option<&'static Price>>,
 }
 
-impl Layout {
+impl ResultColumns {
+    /// The table's own columns.
+    pub fn input(&self) -> &[String] {
+        &self.input
+    }
+
+    /// The columns that every join adds: [`RESULT_COLUMNS`] with the prefix, and [`COST_COLUMN`] behind
+    /// them where there is a price.
+    pub fn added(&self) -> &[String] {
+        &self.ours
+    }
+
+    /// Whether the last of [`added`](Self::added) is what an answer cost.
+    pub fn has_cost(&self) -> bool {
+        self.price.is_some()
+    }
+
+    /// The fields of answers that are objects: each with its name in the answer, and its column's.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, column)| (name.as_str(), column.as_str()))
+    }
+
+    /// The names of all columns: the table's, those that are added, those of fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.input.iter().chain(&self.ours).map(String::as_str);
+        names.chain(self.fields().map(|(_, column)| column))
+    }
+
     /// What the tokens of a row cost: by its file, where that is one of another model.
     pub(super) fn price_of(&self, row: &JoinedRow<'_>) -> Option<Option<&'static Price>> {
         let of_file = row.found().and_then(|found| self.file_prices.get(found.file));
@@ -121,6 +150,7 @@ impl Layout {
     ) -> Result<Self> {
         let clash = |name: &str| Position::file(file).column(name);
         let layout = Self {
+            input: input.names().to_vec(),
             ours: RESULT_COLUMNS
                 .iter()
                 .chain(price.is_some().then_some(&COST_COLUMN))

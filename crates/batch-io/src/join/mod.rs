@@ -21,7 +21,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-pub use columns::{COST_COLUMN, RESULT_COLUMNS};
+pub use columns::{COST_COLUMN, RESULT_COLUMNS, ResultColumns};
 pub use explain::{explain_key, explain_line};
 pub use files::PredictionFile;
 pub use row::{Found, JoinedRow, Way};
@@ -34,7 +34,7 @@ use crate::key::{KeySpec, Keys};
 use crate::predictions::{AnswerFormat, Formats};
 use crate::table::{Table, TableFormat};
 use crate::template::Template;
-use columns::{FieldNames, Layout};
+use columns::FieldNames;
 use files::FileSet;
 use index::{EntryId, Index};
 use matches::{Matches, State, read_request_line};
@@ -243,7 +243,24 @@ impl<'a> Join<'a> {
     /// those of [`Table::read`] and [`Keys::key`](crate::Keys::key);
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). What is wrong with a prediction is no error:
     /// see [`JoinSummary::problems`].
-    pub fn run(mut self, out: &mut dyn Write, on_row: &mut dyn FnMut(&JoinedRow<'_>)) -> Result<JoinSummary> {
+    pub fn run(self, out: &mut dyn Write, on_row: &mut dyn FnMut(&JoinedRow<'_>)) -> Result<JoinSummary> {
+        let writer = ResultWriter::new(out, self.output);
+        self.rows(Some(writer), on_row)
+    }
+
+    /// Joins like [`run`](Self::run), and writes nothing: for who makes something else of the rows.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn for_each(self, on_row: &mut dyn FnMut(&JoinedRow<'_>)) -> Result<JoinSummary> {
+        self.rows(None, on_row)
+    }
+
+    fn rows(
+        mut self,
+        mut writer: Option<ResultWriter<'_>>,
+        on_row: &mut dyn FnMut(&JoinedRow<'_>),
+    ) -> Result<JoinSummary> {
         // Opened before the long reading of the predictions, so that a fault shows at once.
         let mut table = (self.open)()?;
         Keys::new(&self.key, table.columns(), table.name())?;
@@ -261,7 +278,7 @@ impl<'a> Join<'a> {
             ..JoinSummary::default()
         };
         let (ours, field) = (&self.column_prefix, &self.field_prefix);
-        let mut layout = Layout::new(table.columns(), table.name(), scan.fields, (ours, field), self.price)?;
+        let mut layout = ResultColumns::new(table.columns(), table.name(), scan.fields, (ours, field), self.price)?;
         layout.file_prices = std::mem::take(&mut self.file_prices);
         // Where labels are all there is, and each can be one record's alone, nothing is to be settled
         // between records before the first row is written.
@@ -278,9 +295,10 @@ impl<'a> Join<'a> {
             None
         };
         let mut pass = self.pass(table)?;
-        let mut writer = ResultWriter::new(out, self.output);
         let failed = |error| Error::io("writing the results failed", error);
-        writer.header(pass.columns(), &layout).map_err(failed)?;
+        if let Some(writer) = &mut writer {
+            writer.header(&layout).map_err(failed)?;
+        }
         let mut text = String::new();
         while pass.read()? {
             let (state, entry) = match (&matches, &own_label) {
@@ -293,24 +311,25 @@ impl<'a> Join<'a> {
                 }
                 (None, None) => found(Way::Key, predictions.by_key(pass.key())?),
             };
-            pass.join(state, entry, &mut predictions, |row| {
+            pass.join(state, entry, &mut predictions, &layout, |row| {
                 summary.add(row);
                 summary.ambiguous += u64::from(state == State::Ambiguous);
                 on_row(row);
-                writer.row(row, &layout).map_err(failed)
+                writer.as_mut().map_or(Ok(()), |writer| writer.row(row, &layout)).map_err(failed)
             })?;
         }
         if matches.as_ref().is_some_and(|matches| matches.len() != summary.records) {
             return Err(pass.changed());
         }
-        writer.finish().map_err(failed)?;
+        writer.map_or(Ok(()), ResultWriter::finish).map_err(failed)?;
         summary.duplicates = predictions.duplicates;
         summary.unmatched = predictions.unmatched()?;
         for totals in predictions.superseded.values() {
             summary.superseded += *totals;
         }
         summary.superseded_by_file = predictions.superseded;
-        summary.field_columns = layout.fields.into_iter().map(|(_, column)| column).collect();
+        summary.field_columns = layout.fields().map(|(_, column)| column.to_owned()).collect();
+        summary.columns = layout;
         Ok(summary)
     }
 

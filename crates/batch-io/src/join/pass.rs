@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use super::columns::ResultColumns;
 use super::index::EntryId;
 use super::matches::State;
 use super::predictions::Predictions;
@@ -9,7 +10,7 @@ use super::row::{Found, JoinedRow};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::key::{KeySpec, Keys};
 use crate::outcome::Outcome;
-use crate::table::{Columns, Record, Table};
+use crate::table::{Record, Table};
 
 /// Tells by its index which record was never sent.
 pub(super) type Skip<'a> = dyn Fn(u64) -> bool + 'a;
@@ -27,10 +28,6 @@ impl<'p, R: Read> Pass<'p, R> {
     pub(super) fn new(table: Table<R>, key: &KeySpec, skip: Option<&'p Skip<'p>>) -> Result<Self> {
         let keys = Keys::new(key, table.columns(), table.name())?;
         Ok(Self { table, keys, record: Record::new(), key: String::new(), skip })
-    }
-
-    pub(super) fn columns(&self) -> &Columns {
-        self.table.columns()
     }
 
     /// Reads the next record; `false` at the end.
@@ -61,11 +58,20 @@ impl<'p, R: Read> Pass<'p, R> {
         state: State,
         entry: EntryId,
         predictions: &mut Predictions,
+        layout: &ResultColumns,
         row: impl FnOnce(&JoinedRow<'_>) -> Result<()>,
     ) -> Result<()> {
         let (columns, record, key) = (self.table.columns(), &self.record, self.key.as_str());
-        let missing =
-            JoinedRow { columns, record, key, outcome: Outcome::Missing, reading: None, detail: "", found: None };
+        let missing = JoinedRow {
+            columns,
+            layout,
+            record,
+            key,
+            outcome: Outcome::Missing,
+            reading: None,
+            detail: "",
+            found: None,
+        };
         match state {
             State::Found(way) => predictions.with_reading(entry, |reading, file, byte| {
                 row(&JoinedRow {
@@ -74,6 +80,7 @@ impl<'p, R: Read> Pass<'p, R> {
                     detail: &reading.detail(),
                     found: Some(Found { way, file, byte }),
                     columns,
+                    layout,
                     record,
                     key,
                 })

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::write::as_text;
+use super::columns::ResultColumns;
+use super::write::{as_text, cost};
 use crate::outcome::{Cause, Outcome};
 use crate::predictions::{Reading, Usage};
 use crate::table::{Columns, Record};
@@ -25,6 +26,7 @@ pub enum Way {
 #[derive(Clone, Copy, Debug)]
 pub struct JoinedRow<'a> {
     pub(super) columns: &'a Columns,
+    pub(super) layout: &'a ResultColumns,
     pub(super) record: &'a Record,
     pub(super) key: &'a str,
     pub(super) outcome: Outcome,
@@ -54,6 +56,11 @@ impl<'a> JoinedRow<'a> {
     /// The input's columns.
     pub fn columns(&self) -> &'a Columns {
         self.columns
+    }
+
+    /// The columns of the results, the same for every row of a join.
+    pub fn result_columns(&self) -> &'a ResultColumns {
+        self.layout
     }
 
     /// The record's value in an input column, if there is one of that name.
@@ -105,6 +112,12 @@ impl<'a> JoinedRow<'a> {
     /// The token counts; all `None` where there is no prediction.
     pub fn usage(&self) -> Usage {
         self.reading.map(|reading| reading.usage).unwrap_or_default()
+    }
+
+    /// What the answer cost in a batch, in USD, as the column [`COST_COLUMN`](crate::COST_COLUMN) has it;
+    /// `None` where there is no such column, and where it is not known.
+    pub fn cost(&self) -> Option<f64> {
+        cost(self, self.layout.price_of(self)?)?.parse().ok()
     }
 
     /// The model that answered, as the service calls it.

@@ -6,6 +6,7 @@ use batch_model::prices::UsageTotals;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::columns::ResultColumns;
 use super::row::{JoinedRow, Way};
 use crate::outcome::Outcome;
 use crate::predictions::{Problem, TokenTotals};
@@ -45,6 +46,9 @@ pub struct JoinSummary {
     pub model_versions: BTreeMap<String, u64>,
     /// The first record of each outcome but `answered`.
     pub examples: BTreeMap<Outcome, OutcomeExample>,
+    /// All columns of the results.
+    #[serde(skip)]
+    pub columns: ResultColumns,
     /// The names of the columns that were made of the answers' fields, as written.
     pub field_columns: Vec<String>,
     /// Whether the answers had so many different fields that no columns were made of those

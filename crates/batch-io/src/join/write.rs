@@ -7,12 +7,12 @@ use batch_model::prices::{self, Price, UsageTotals};
 use memchr::{memchr, memchr3};
 use serde_json::value::RawValue;
 
-use super::columns::Layout;
+use super::columns::ResultColumns;
 use super::row::JoinedRow;
 use crate::escape::push_escaped;
 use crate::json::{self, Kind};
 use crate::page::Page;
-use crate::table::{Columns, TableFormat, ValueType};
+use crate::table::{TableFormat, ValueType};
 
 /// Gathered before it is written.
 const CHUNK: usize = 256 * 1024;
@@ -44,9 +44,8 @@ impl<'w> ResultWriter<'w> {
         Self { out, page: Page::default(), form }
     }
 
-    pub(super) fn header(&mut self, columns: &Columns, layout: &Layout) -> io::Result<()> {
-        let names = columns.names().iter().chain(&layout.ours);
-        let names = names.chain(layout.fields.iter().map(|(_, column)| column));
+    pub(super) fn header(&mut self, layout: &ResultColumns) -> io::Result<()> {
+        let names = layout.names();
         match &mut self.form {
             Form::Delimited { delimiter } => {
                 for (number, name) in names.enumerate() {
@@ -71,7 +70,7 @@ impl<'w> ResultWriter<'w> {
         }
     }
 
-    pub(super) fn row(&mut self, row: &JoinedRow<'_>, layout: &Layout) -> io::Result<()> {
+    pub(super) fn row(&mut self, row: &JoinedRow<'_>, layout: &ResultColumns) -> io::Result<()> {
         match &self.form {
             Form::Delimited { delimiter } => push_delimited(&mut self.page, *delimiter, row, layout),
             Form::Jsonl { names } => push_object(&mut self.page, names, row, layout),
@@ -95,7 +94,7 @@ impl<'w> ResultWriter<'w> {
     }
 }
 
-fn push_delimited(page: &mut Page, delimiter: u8, row: &JoinedRow<'_>, layout: &Layout) {
+fn push_delimited(page: &mut Page, delimiter: u8, row: &JoinedRow<'_>, layout: &ResultColumns) {
     match row.record.as_csv(delimiter) {
         Some(record) => page.push(record.as_bytes()),
         None => {
@@ -153,7 +152,7 @@ fn push_field(text: &str, delimiter: u8, page: &mut Page) {
     page.push(b"\"");
 }
 
-fn push_object(page: &mut Page, names: &[Vec<u8>], row: &JoinedRow<'_>, layout: &Layout) {
+fn push_object(page: &mut Page, names: &[Vec<u8>], row: &JoinedRow<'_>, layout: &ResultColumns) {
     let mut names = names.iter();
     let mut name = |page: &mut Page| page.push(names.next().map(Vec::as_slice).unwrap_or_default());
     for (position, value) in row.record.iter_types().enumerate() {
@@ -203,7 +202,7 @@ fn counts(row: &JoinedRow<'_>) -> [Option<u64>; 4] {
 }
 
 /// What the row's answer cost in a batch, as a decimal number; `None` where that is not known.
-fn cost(row: &JoinedRow<'_>, price: Option<&Price>) -> Option<String> {
+pub(super) fn cost(row: &JoinedRow<'_>, price: Option<&Price>) -> Option<String> {
     let mut totals = UsageTotals::default();
     totals.add_counts(&row.usage().counts()?);
     let cost = prices::cost(price?, &totals).total()?;

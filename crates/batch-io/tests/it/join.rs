@@ -493,3 +493,34 @@ fn the_cost_of_each_answer_and_of_what_does_not_count() {
     let (results, _) = join(None);
     assert!(results.lines().skip(1).all(|line| line.ends_with(',')), "{results}");
 }
+
+#[test]
+fn rows_without_a_writer_tell_what_the_csv_has() {
+    let folder = Folder::new(&[
+        ("input.csv", "body\na\nb\n"),
+        ("p.jsonl", &(answer("\"r0\"", r#"{"class":"x"}"#) + &answer("\"r1\"", r#"{"class":null}"#))),
+        ("none.csv", "body\n"),
+    ]);
+    let join = || folder.join(&["p.jsonl"]).answer_format(AnswerFormat::json()).price(None).column_prefix("b_");
+    let (csv, _) = run(join()).unwrap();
+    let header = csv.lines().next().unwrap();
+
+    let mut rows = Vec::new();
+    let summary = join()
+        .for_each(&mut |row| {
+            assert!(row.result_columns().names().eq(header.split(',')));
+            let (field, column) = row.result_columns().fields().next().unwrap();
+            assert_eq!((field, column, row.cost()), ("class", "class", None));
+            rows.push((row.value("body").unwrap().to_owned(), row.field_text(field).unwrap().into_owned()));
+        })
+        .unwrap();
+    assert_eq!(rows, [("a".into(), "x".into()), ("b".into(), String::new())]);
+    assert!(summary.columns.has_cost());
+
+    // Where there is no record, the summary is all that tells of columns.
+    let empty = Join::from_path(folder.path("none.csv"), TableFormat::CSV, Vec::<PredictionFile>::new());
+    let summary = empty.for_each(&mut |_| panic!("there is no row")).unwrap();
+    assert_eq!(summary.columns.input(), ["body"]);
+    assert_eq!(summary.columns.names().collect::<Vec<_>>()[..2], ["body", "outcome"]);
+    assert_eq!(summary.columns.added(), batch_io::RESULT_COLUMNS);
+}
