@@ -41,6 +41,7 @@
 //! | `/storage/v1`, `/upload/storage/v1`, `/download/storage/v1`, `/batch/storage/v1` | the Cloud Storage JSON API: buckets; objects by simple, multipart and resumable upload, ranged download, list, patch, copy, compose, delete; preconditions and checksums |
 //! | `/b/…`, `/resumable/upload/storage/v1`, `GET /BUCKET/OBJECT` | the same, where JavaScript's client, gcloud and Go's client ask for it |
 //! | `/bigquery/v2`, `/upload/bigquery/v2` | BigQuery: datasets; tables; load jobs from uploads and `gs://`, copy and extract jobs; streaming inserts; listed rows |
+//! | `/$discovery/rest` | the discovery document of BigQuery, which `bq` asks for first |
 //! | `/projects/…` | the same, where JavaScript's client asks for it when `BIGQUERY_EMULATOR_HOST` is set |
 //! | `/v1`, `/v1beta1` | batch prediction jobs and their operations |
 //! | `/token` | access tokens for service account keys and stored credentials, which are not checked |

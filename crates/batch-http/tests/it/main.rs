@@ -13,3 +13,4 @@ mod retry;
 mod secrecy;
 mod server;
 mod streaming;
+mod upload;
