@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs,
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
     patience::patiently,
-    run_dir::{put_in_place, temporary_of},
+    run_dir::{PacedFile, put_in_place, temporary_of},
     state::{Attempt, CollectedFile},
     status::is_collected,
     submit::current,
@@ -25,9 +25,6 @@ use crate::{
 const TELL_EVERY: u64 = 8 << 20;
 /// How many chunks may wait for the disk.
 const WAITING: usize = 8;
-/// How many bytes are handed to the disk at once. What is on it already need not be waited for at the end of a
-/// file, when it has to be.
-const SYNC_EVERY: u64 = 64 << 20;
 
 /// Collects the predictions of the newest attempt of `shard`, unless they are here already.
 pub(crate) async fn collect(
@@ -155,26 +152,20 @@ fn is_plain(name: &str) -> bool {
 struct Spooled {
     relative: PathBuf,
     temporary: PathBuf,
-    file: File,
+    file: PacedFile,
     bytes: u64,
-    /// How many of them are on disk.
-    synced: u64,
 }
 
 impl Spooled {
     fn create(relative: PathBuf, root: &Path) -> Result<Self> {
         let temporary = temporary_of(&root.join(&relative));
-        let file = File::create(&temporary).map_err(|e| Error::io(Kind::RunDirectory, "write", &temporary, e))?;
-        Ok(Self { relative, temporary, file, bytes: 0, synced: 0 })
+        let file = PacedFile::create(&temporary).map_err(|e| Error::io(Kind::RunDirectory, "write", &temporary, e))?;
+        Ok(Self { relative, temporary, file, bytes: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes += bytes.len() as u64;
-        let mut written = self.file.write_all(bytes);
-        if SYNC_EVERY <= self.bytes - self.synced {
-            self.synced = self.bytes;
-            written = written.and_then(|()| self.file.sync_data());
-        }
+        let written = self.file.write_all(bytes);
         written.map_err(|error| Error::io(Kind::RunDirectory, "write", &self.temporary, error))
     }
 

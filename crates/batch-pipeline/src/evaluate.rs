@@ -88,7 +88,7 @@ impl Comparison {
     fn flush(&mut self) -> Result<()> {
         let full = std::mem::replace(&mut self.mismatches, csv::Writer::from_writer(Vec::new()));
         let bytes = full.into_inner().map_err(|error| failed(error.into_error()))?;
-        std::io::Write::write_all(&mut self.file.file, &bytes).map_err(failed)
+        std::io::Write::write_all(&mut self.file, &bytes).map_err(failed)
     }
 
     pub(crate) fn finish(mut self) -> Result<Metrics> {

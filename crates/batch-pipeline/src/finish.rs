@@ -1,13 +1,13 @@
 //! The end of a run: predictions joined to records, answers compared, results and report written.
 
 use std::{
-    fs::{self, File},
-    io::{BufWriter, Write},
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use batch_eval::Metrics;
-use batch_io::{Join, JoinSummary, JoinedRow, Outcome};
+use batch_io::{Join, JoinSummary, JoinedRow, Outcome, WriteBehind};
 
 use crate::{
     Backends, Context, Error, Event, Events, Kind, Plan, Report, Result, RunDir, Spending,
@@ -17,7 +17,7 @@ use crate::{
     in_place,
     join::RunJoin,
     report::{Accounting, VERSION, jobs_of},
-    run_dir::{put_in_place, temporary_of, write_atomically},
+    run_dir::{PacedFile, put_in_place, temporary_of, write_atomically},
 };
 
 /// How many records between two events.
@@ -31,7 +31,9 @@ pub(crate) async fn finish(
     answered_by: Option<String>,
 ) -> Result<Report> {
     let done = match in_place::store_of(run, backends)? {
-        Some(store) if !run.state().spec.results.is_here() => Done::there(in_place::flatten(run, store).await?),
+        Some(store) if !run.state().spec.results.is_here() => {
+            Done::there(in_place::flatten(run, store, context).await?)
+        }
         Some(store) => {
             // Of a run that was begun to have its results elsewhere they are not here yet.
             in_place::bring(run, store, context).await?;
@@ -166,7 +168,7 @@ impl Work {
                 notes = Some(Err(error));
             }
         };
-        let summary = join.run(&mut output.file, &mut each);
+        let summary = join.run(&mut output, &mut each);
         let summary = summary.map_err(|error| Error::new(Kind::Input, "join the predictions").with_source(error))?;
         compared?;
         Ok((summary, Attempted { comparison, spent, notes, output, results: results.to_owned() }))
@@ -193,29 +195,48 @@ impl Attempted {
     }
 }
 
-/// A file that gets its name when it is whole.
+/// A file that gets its name when it is whole. It is written on a thread of its own.
 pub(crate) struct Placed {
-    pub(crate) file: BufWriter<File>,
+    /// `None` only while it is placed.
+    file: Option<WriteBehind<PacedFile>>,
     path: PathBuf,
 }
 
 impl Placed {
     pub(crate) fn create(path: &Path) -> Result<Self> {
-        let file =
-            File::create(temporary_of(path)).map_err(|error| Error::io(Kind::RunDirectory, "write", path, error))?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), path: path.to_owned() })
+        let file = PacedFile::create(&temporary_of(path));
+        let file = file.map_err(|error| Error::io(Kind::RunDirectory, "write", path, error))?;
+        Ok(Self { file: Some(WriteBehind::new(file)), path: path.to_owned() })
     }
 
     pub(crate) fn place(mut self) -> Result<()> {
-        let placed = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        let placed = placed.and_then(|()| put_in_place(&temporary_of(&self.path), &self.path));
+        let file = self.file.take().ok_or_else(gone);
+        let written = file.and_then(WriteBehind::finish).and_then(|file| file.sync_all());
+        let placed = written.and_then(|()| put_in_place(&temporary_of(&self.path), &self.path));
         placed.map_err(|error| Error::io(Kind::RunDirectory, "write", &self.path, error))
     }
+}
+
+impl Write for Placed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_mut().ok_or_else(gone)?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().ok_or_else(gone)?.flush()
+    }
+}
+
+/// Nobody writes to a file that has its name.
+fn gone() -> io::Error {
+    io::Error::other("the file is closed")
 }
 
 impl Drop for Placed {
     /// What did not get its name is removed; once placed there is nothing of that name.
     fn drop(&mut self) {
+        // Not while somebody writes to it; how that ends is nobody's any more.
+        let _ = self.file.take().map(WriteBehind::finish);
         let _ = fs::remove_file(temporary_of(&self.path));
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     Backends, Context, Error, Kind, Result, RunDir, Spec,
     collect::spool,
     key_spec,
+    patience::patiently,
     stage::{open_table, staged_event},
     state::{RecordsState, Shard, StagedState},
 };
@@ -53,7 +54,7 @@ pub(crate) async fn stage(run: &mut RunDir, store: &dyn RecordStore, context: &C
 
 async fn place(run: &mut RunDir, store: &dyn RecordStore, context: &Context) -> Result<()> {
     let (id, most) = (run.state().id.clone(), run.state().spec.limits.requests);
-    let staged = store.stage(&id, most).await;
+    let staged = patiently(0, "stage the records", context, async || store.stage(&id, most).await).await?;
     let staged = staged.map_err(|error| Error::new(Kind::Backend, "stage the records").with_source(error))?;
     let pieces = staged.iter().enumerate();
     let pieces: Vec<StagedState> =
@@ -105,9 +106,12 @@ pub(crate) async fn bring(run: &mut RunDir, store: &dyn RecordStore, context: &C
         return Ok(());
     }
     let failed = |error| Error::new(Kind::Backend, format!("read {}", place_of(run))).with_source(error);
-    let source = store.open(&inputs_of(run)).await.map_err(failed)?;
-    let folder = Path::new("records");
-    let files = spool(source, run.path(), folder, 0, context).await?;
+    let (folder, inputs) = (Path::new("records"), inputs_of(run));
+    let files = patiently(0, "read the records", context, async || {
+        let source = store.open(&inputs).await.map_err(failed)?;
+        spool(source, run.path(), folder, 0, context).await
+    });
+    let files = files.await??;
     let [file] = &files[..] else {
         return Err(Error::new(Kind::Bug, format!("the records came as {} files", files.len())));
     };
@@ -153,10 +157,12 @@ pub(crate) struct Counted {
 }
 
 /// Has the answers made readable where they are, and counts them.
-pub(crate) async fn flatten(run: &RunDir, store: &dyn RecordStore) -> Result<Counted> {
+pub(crate) async fn flatten(run: &RunDir, store: &dyn RecordStore, context: &Context) -> Result<Counted> {
     let attempts = run.state().shards.iter().filter_map(|shard| shard.attempts.last());
     let outputs: Vec<OutputInfo> = attempts.filter_map(|attempt| attempt.output_info.clone()).collect();
-    let flattened = store.flatten(&run.state().id, &inputs_of(run), &outputs).await;
+    let (id, inputs) = (&run.state().id, inputs_of(run));
+    let flattening = async || store.flatten(id, &inputs, &outputs).await;
+    let flattened = patiently(0, "make columns of the answers", context, flattening).await?;
     let flattened =
         flattened.map_err(|error| Error::new(Kind::Backend, "make columns of the answers").with_source(error))?;
     let expected: u64 = run.state().shards.iter().map(|shard| shard.records).sum();

@@ -151,7 +151,7 @@ impl RunJoin {
         let mut lines = RequestLines::new(table, &template, &key_spec(&self.spec)).map_err(wrong)?;
         let (mut placed, mut line) = (Placed::create(path)?, Vec::new());
         while lines.next_line_if(&mut line, |index| self.selected.has(index)).map_err(wrong)?.is_some() {
-            let written = placed.file.write_all(&line);
+            let written = placed.write_all(&line);
             written.map_err(|error| Error::io(Kind::RunDirectory, "write", path, error))?;
             line.clear();
         }

@@ -1,6 +1,6 @@
 //! Sets of records: a bit for each in memory, a line for each on disk.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use batch_io::Outcome;
 
@@ -80,16 +80,6 @@ impl RecordList {
             Error::io(Kind::RunDirectory, "write", &self.path, error)
         })?;
         placed.place()
-    }
-}
-
-impl Write for Placed {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
     }
 }
 

@@ -273,6 +273,44 @@ pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io:
     put_in_place(&temporary, path).map_err(failed)
 }
 
+/// A file that is handed to the disk as it grows: what is on it already need not be waited for at the end.
+#[derive(Debug)]
+pub(crate) struct PacedFile {
+    file: File,
+    /// How many bytes were written since it was last synced.
+    waiting: usize,
+}
+
+impl PacedFile {
+    /// How many bytes are handed to the disk at once.
+    const PACE: usize = 64 << 20;
+
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::create(path)?, waiting: 0 })
+    }
+
+    /// Has all of it on disk before it returns.
+    pub(crate) fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+impl Write for PacedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.waiting += written;
+        if Self::PACE <= self.waiting {
+            self.waiting = 0;
+            self.file.sync_data()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// The name under which a file is written before it is whole.
 pub(crate) fn temporary_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

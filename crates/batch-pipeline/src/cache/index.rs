@@ -73,7 +73,7 @@ pub(super) fn write(path: &Path, files: &[PathBuf], entries: &mut [Entry]) -> Re
     let mut hasher = XxHash3_64::with_seed(0);
     let mut put = |bytes: &[u8]| {
         hasher.write(bytes);
-        placed.file.write_all(bytes)
+        placed.write_all(bytes)
     };
     let mut write = || -> io::Result<()> {
         put(MAGIC)?;
@@ -86,7 +86,7 @@ pub(super) fn write(path: &Path, files: &[PathBuf], entries: &mut [Entry]) -> Re
         }
         entries.iter().try_for_each(|entry| put(&entry.to_bytes()))
     };
-    let written = write().and_then(|()| placed.file.write_all(&hasher.finish().to_le_bytes()));
+    let written = write().and_then(|()| placed.write_all(&hasher.finish().to_le_bytes()));
     written.map_err(|error| Error::io(Kind::Cache, "write", path, error))?;
     placed.place()
 }

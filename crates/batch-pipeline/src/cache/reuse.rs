@@ -47,7 +47,7 @@ pub(crate) fn reuse(
     let mut list = RecordList::create(&root.join(CACHED_LIST))?;
     let (mut records, mut bytes) = (0, 0);
     look_up(&mut answers, spec, input, selected, cache, |key, index, line| {
-        let written = predictions.file.write_all(line);
+        let written = predictions.write_all(line);
         written.map_err(|error| Error::io(Kind::RunDirectory, "write", &path, error))?;
         list.add(key, index, Outcome::Answered)?;
         records += 1;

@@ -1,8 +1,18 @@
 //! Runs of records that lie in the service's own storage.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
-use batch_backend::{RecordStore, memory::MemoryRecords};
+use async_trait::async_trait;
+use batch_backend::{
+    Error, Flattened, Kind as BackendKind, PredictionSource, RecordStore, RecordsInfo, Staged, memory::MemoryRecords,
+};
+use batch_model::{InputConfig, OutputInfo};
 use batch_pipeline::{
     Backends, CacheUse, Fate, Kind, Overrides, Report, Result, RetryOptions, RunDir, RunDirOptions, Selection, Spec,
     Stop, find_remnants, state::RunState,
@@ -182,5 +192,76 @@ fn inputs_and_results_that_do_not_go_together() {
     for (text, expected) in cases {
         let said = wrong(text);
         assert!(said.ends_with(expected), "{text}: {said}");
+    }
+}
+
+/// Records whose store is away at the first calls of each kind.
+#[derive(Debug)]
+struct Away {
+    inner: MemoryRecords,
+    left: [AtomicU32; 3],
+}
+
+impl Away {
+    const CALLS: u32 = 4;
+
+    fn check(&self, call: usize) -> batch_backend::Result<()> {
+        let left = self.left[call].fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Err(Error::new(BackendKind::Unavailable, "reach", "the store")) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl RecordStore for Away {
+    async fn look(&self) -> batch_backend::Result<RecordsInfo> {
+        self.inner.look().await
+    }
+
+    async fn stage(&self, name: &str, most: u64) -> batch_backend::Result<Vec<Staged>> {
+        self.check(0)?;
+        self.inner.stage(name, most).await
+    }
+
+    async fn open(&self, staged: &[InputConfig]) -> batch_backend::Result<Box<dyn PredictionSource>> {
+        self.check(1)?;
+        self.inner.open(staged).await
+    }
+
+    async fn flatten(
+        &self,
+        name: &str,
+        staged: &[InputConfig],
+        outputs: &[OutputInfo],
+    ) -> batch_backend::Result<Flattened> {
+        self.check(2)?;
+        self.inner.flatten(name, staged, outputs).await
+    }
+
+    async fn remove(&self, staged: &InputConfig) -> batch_backend::Result<()> {
+        self.inner.remove(staged).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_records_that_is_away_is_waited_for() {
+    for (more, doing) in [("", "read the records"), ("[results]\nin = 'bigquery'\n", "make columns of the answers")] {
+        let there = There::new(LINES);
+        let away = Away { inner: there.records.clone(), left: [(); 3].map(|()| AtomicU32::new(Away::CALLS)) };
+        let (backends, context) = (there.backends(), there.world.tools(Stop::never()).1);
+        let backends = Backends { records: Some(Arc::new(away)), ..backends };
+        let mut run = there.open(&spec(more)).await.unwrap();
+        let report = batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap();
+        assert_eq!(report.accounting.answered, 3);
+        let told = there.world.told();
+        for doing in ["stage the records", doing] {
+            let away = told.iter().filter(|line| **line == format!("away: could not {doing}")).count();
+            assert_eq!(away, Away::CALLS as usize, "{doing}: {told:?}");
+        }
     }
 }
