@@ -103,6 +103,16 @@ async fn create_job(
 ) -> Result<Response, ApiError> {
     let named = Named::new(&jobs, uri.path(), parts);
     let context = &jobs.0.context;
+    if context.faults.take("create-403") {
+        let resource = format!("//aiplatform.googleapis.com/projects/{}/locations/{}", named.project, named.location);
+        return Err(ApiError::rpc(
+            StatusCode::FORBIDDEN,
+            "PERMISSION_DENIED",
+            format!(
+                "Permission 'aiplatform.batchPredictionJobs.create' denied on resource '{resource}' (or it may not exist)."
+            ),
+        ));
+    }
     if context.faults.take("create-429") {
         return Err(ApiError::rpc(
             StatusCode::TOO_MANY_REQUESTS,
