@@ -153,6 +153,10 @@ impl Progress {
                     if self.has_console { format!("\n  {}", batch_api::console_url(job)) } else { String::new() };
                 format!("{verb}{}: {job}{console}", of(*shard))
             }
+            Event::Refused { shard, error } => {
+                let error = self.terminal.safe(error);
+                format!("the service refused the job{} for good ({error})", of(*shard))
+            }
             Event::Polled { shard, state, stats, records, age, running, changed: true, .. } => {
                 format!("job{}: {}", of(*shard), waiting(state, stats.as_deref(), *records, *age, *running))
             }
@@ -230,6 +234,7 @@ fn json_of(event: &Event) -> Value {
         Event::Submitted { shard, job, adopted } => {
             json!({ "event": "submitted", "shard": shard, "job": job, "adopted": adopted })
         }
+        Event::Refused { shard, error } => json!({ "event": "refused", "shard": shard, "error": error }),
         Event::Polled { shard, job, state, stats, records, age, running, next, .. } => json!({
             "event": "polled", "shard": shard, "job": job, "state": state, "stats": stats, "records": records,
             "age_seconds": age.as_secs_f64(), "running_seconds": running.map(|since| since.as_secs_f64()),

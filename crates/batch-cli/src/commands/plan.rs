@@ -90,12 +90,17 @@ pub(crate) enum Bound {
 impl CostArgs {
     /// Refuses a plan that may cost more than is allowed.
     pub(crate) fn check(&self, plan: &Plan) -> Result<()> {
-        let Some(usd) = self.max_cost else { return Ok(()) };
+        let Some(ceiling) = self.ceiling() else { return Ok(()) };
+        Ok(ceiling.check(&plan.spec.request.model, plan.cost.as_ref())?)
+    }
+
+    /// The ceiling, where there is one.
+    pub(crate) fn ceiling(&self) -> Option<MaxCost> {
         let bound = match self.max_cost_by {
             Bound::Expected => CostBound::Expected,
             Bound::High => CostBound::High,
         };
-        Ok(MaxCost { usd, bound }.check(&plan.spec.request.model, plan.cost.as_ref())?)
+        Some(MaxCost { usd: self.max_cost?, bound })
     }
 }
 

@@ -8,6 +8,7 @@ use batch_pipeline::{Overrides, Retried, RetryOptions, RunDir, UNANSWERED, find_
 use clap::Args;
 
 use super::{
+    plan::CostArgs,
     session::{Session, failure_of, quoted},
     subject::run_of,
     thresholds::{Thresholds, write_report},
@@ -43,6 +44,9 @@ pub(crate) struct RetryArgs {
     #[arg(long, conflicts_with = "set")]
     native: bool,
 
+    #[command(flatten)]
+    cost: CostArgs,
+
     /// The table, where it is not where the run was begun: it has to be the same, byte for byte.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -69,7 +73,12 @@ pub(crate) struct RetryArgs {
 }
 
 pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> {
-    let options = RetryOptions { only: outcomes(&args.only)?, settings: settings(&args.set)?, native: args.native };
+    let options = RetryOptions {
+        only: outcomes(&args.only)?,
+        settings: settings(&args.set)?,
+        native: args.native,
+        max_cost: args.cost.ceiling(),
+    };
     let (directory, _) = run_of(&args.run)?;
     let mut run = RunDir::load(&directory)?;
     // Where none is given, the retry sees for itself that the table is the run's.

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use batch_model::JobName;
-use batch_pipeline::{RunDirOptions, Spec, state::RunState, system};
+use batch_pipeline::{RunDirOptions, Spec, state::{Attempt, RunState}, system};
 use clap::Args;
 use serde_json::json;
 
@@ -113,7 +112,7 @@ pub(crate) async fn submit(args: SubmitArgs, terminal: &Terminal) -> Result<Exit
         }
     })?;
     let text = match args.format {
-        Format::Text => text(run.state(), run.path(), elsewhere.is_none()),
+        Format::Text => terminal.safe_data(&text(run.state(), run.path(), elsewhere.is_none())).into_owned(),
         Format::Json => format!("{:#}\n", value(run.state(), run.path(), elsewhere.is_none())),
     };
     terminal.write_report(text.as_bytes())?;
@@ -121,20 +120,24 @@ pub(crate) async fn submit(args: SubmitArgs, terminal: &Terminal) -> Result<Exit
         "`batch-cli status {directory}` looks at them, `batch-cli wait {directory}` waits for their end, \
          `batch-cli collect {directory}` fetches and joins what they wrote"
     ));
-    Ok(Exit::Done)
+    let is_whole = shards(run.state()).all(|(.., attempt)| attempt.job.is_some());
+    Ok(if is_whole { Exit::Done } else { Exit::No })
 }
 
-fn jobs(state: &RunState) -> impl Iterator<Item = (usize, u64, &JobName)> {
-    state.shards.iter().filter_map(|shard| {
-        let job = shard.attempts.last()?.job.as_ref()?;
-        Some((shard.index, shard.records, job))
-    })
+/// The shards with their records, and the newest attempt at each.
+fn shards(state: &RunState) -> impl Iterator<Item = (usize, u64, &Attempt)> {
+    state.shards.iter().filter_map(|shard| Some((shard.index, shard.records, shard.attempts.last()?)))
 }
 
 fn text(state: &RunState, directory: &Path, has_console: bool) -> String {
     let mut text = format!("run {}\n", directory.display());
-    for (shard, records, job) in jobs(state) {
-        text.push_str(&format!("shard {shard}: {}\n  {job}\n", count(records, "record")));
+    for (shard, records, attempt) in shards(state) {
+        text.push_str(&format!("shard {shard}: {}\n", count(records, "record")));
+        let Some(job) = &attempt.job else {
+            text.push_str(&format!("  no job: {}\n", refusal(attempt)));
+            continue;
+        };
+        text.push_str(&format!("  {job}\n"));
         if has_console {
             text.push_str(&format!("  {}\n", batch_api::console_url(job)));
         }
@@ -142,10 +145,18 @@ fn text(state: &RunState, directory: &Path, has_console: bool) -> String {
     text
 }
 
+/// Why the service made no job.
+fn refusal(attempt: &Attempt) -> &str {
+    attempt.error.as_ref().and_then(|error| error.message.as_deref()).unwrap_or("(no message)").trim()
+}
+
 fn value(state: &RunState, directory: &Path, has_console: bool) -> serde_json::Value {
-    let jobs = jobs(state).map(|(shard, records, job)| {
-        let console = has_console.then(|| batch_api::console_url(job));
-        json!({ "shard": shard, "records": records, "job": job, "console": console })
+    let jobs = shards(state).map(|(shard, records, attempt)| match &attempt.job {
+        Some(job) => {
+            let console = has_console.then(|| batch_api::console_url(job));
+            json!({ "shard": shard, "records": records, "job": job, "console": console })
+        }
+        None => json!({ "shard": shard, "records": records, "job": null, "error": refusal(attempt) }),
     });
     json!({
         "version": 1, "run": state.id, "directory": directory, "model": state.spec.request.model,

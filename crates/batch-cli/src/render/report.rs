@@ -27,8 +27,10 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
     join::notes(&mut out, &report.join);
     for job in report.jobs.iter().filter(|job| job.error.is_some()) {
         let error = job.error.as_ref().and_then(|error| error.message.as_deref()).unwrap_or("(no message)");
-        let name = job.job.as_ref().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(out, "job {name} ended as {}: {}", job.state, error.trim());
+        let _ = match &job.job {
+            Some(name) => writeln!(out, "job {name} ended as {}: {}", job.state, error.trim()),
+            None => writeln!(out, "no job was made of shard {}: {}", job.shard, error.trim()),
+        };
     }
     spending::text(&mut out, &report.spending);
     if let Some(metrics) = &report.evaluation {

@@ -38,7 +38,12 @@ pub(crate) fn run(run: &RunStatus, has_console: bool) -> String {
         let _ = writeln!(out, "\nshard {}: {}{attempt}{collected}", shard.shard, count(shard.records, "record"));
         match &shard.job {
             Some(job) => lines(&mut out, job, has_console),
-            None => out.push_str("  no job yet\n"),
+            None => match &shard.refused {
+                Some(why) => {
+                    let _ = writeln!(out, "  no job: {}", why.trim());
+                }
+                None => out.push_str("  no job yet\n"),
+            },
         }
         if let Some(why) = &shard.unseen {
             let _ = writeln!(out, "  could not be looked at, and is as it was last seen: {why}");

@@ -39,6 +39,18 @@ fn what_failed_is_asked_again_until_nothing_is_left() {
 }
 
 #[test]
+fn a_retry_that_may_cost_too_much_is_refused() {
+    let context = Context::new();
+    run(&context, &["--run-dir", "run", "--sample", "30", "--fault", "fail-row=3"]).expect(1);
+    let before = context.read("run/run.json");
+    let refused = context.run(&["retry", "run", "--max-cost", "0"]).expect(4);
+    assert!(refused.stderr.contains("it may cost "), "{}", refused.stderr);
+    assert_eq!(context.read("run/run.json"), before);
+    context.run(&["retry", "run", "--max-cost", "10"]).expect(0);
+    assert_eq!(accounting(&context, "run")["answered"], 30);
+}
+
+#[test]
 fn a_larger_part_of_a_table_asks_only_about_what_is_new() {
     let context = Context::new();
     let part = |directory: &str, limit: &str, more: &[&str]| {

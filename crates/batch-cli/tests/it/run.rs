@@ -98,6 +98,21 @@ fn a_job_that_fails_as_a_whole() {
 }
 
 #[test]
+fn a_shard_whose_job_is_refused_holds_back_no_other() {
+    let context = Context::new();
+    let more = ["--run-dir", "run", "--set", "limits.requests=4", "--set", "limits.jobs=1", "--fault", "create-403=1"];
+    let ran = run(&context, &spec("article/batch.toml"), &more).expect(1);
+    assert!(ran.stderr.contains("the service refused the job of shard 0 for good ("), "{}", ran.stderr);
+    assert!(ran.stdout.contains("no job was made of shard 0: create the job of shard 0"), "{}", ran.stdout);
+    let accounting = &report(&context, "run")["accounting"];
+    assert_eq!((&accounting["answered"], &accounting["request_error"]), (&6.into(), &4.into()));
+    let status = context.run(&["status", "run"]).expect(0);
+    assert!(status.stdout.contains("no job: create the job of shard 0"), "{}", status.stdout);
+    context.run(&["retry", "run"]).expect(0);
+    assert_eq!(report(&context, "run")["accounting"]["answered"], 10);
+}
+
+#[test]
 fn several_shards_make_one_table() {
     let context = Context::new();
     run(&context, &spec("article/batch.toml"), &["--run-dir", "one"]).expect(0);
