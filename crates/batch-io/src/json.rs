@@ -174,6 +174,9 @@ pub(crate) fn compact(json: &str) -> Cow<'_, str> {
         match bytes[at] {
             b'"' => at = end_of_string(bytes, at),
             b' ' | b'\t' | b'\n' | b'\r' => {
+                if copied == 0 {
+                    out.reserve(json.len());
+                }
                 out.push_str(&json[copied..at]);
                 at += 1;
                 copied = at;
