@@ -26,9 +26,7 @@ pub(super) struct ResultWriter<'w> {
 }
 
 enum Form {
-    Delimited {
-        delimiter: u8,
-    },
+    Delimited(Box<Quoting>),
     /// With what stands before each value: a brace or a comma, the column's name, a colon.
     Jsonl {
         names: Vec<Vec<u8>>,
@@ -38,7 +36,7 @@ enum Form {
 impl<'w> ResultWriter<'w> {
     pub(super) fn new(out: &'w mut dyn Write, format: TableFormat) -> Self {
         let form = match format {
-            TableFormat::Csv { delimiter } => Form::Delimited { delimiter },
+            TableFormat::Csv { delimiter } => Form::Delimited(Box::new(Quoting::new(delimiter))),
             TableFormat::Jsonl => Form::Jsonl { names: Vec::new() },
         };
         Self { out, page: Page::default(), form }
@@ -47,12 +45,12 @@ impl<'w> ResultWriter<'w> {
     pub(super) fn header(&mut self, layout: &ResultColumns) -> io::Result<()> {
         let names = layout.names();
         match &mut self.form {
-            Form::Delimited { delimiter } => {
+            Form::Delimited(quoting) => {
                 for (number, name) in names.enumerate() {
-                    if number != 0 {
-                        self.page.push(&[*delimiter]);
+                    match number {
+                        0 => quoting.push_first(name, &mut self.page),
+                        _ => quoting.push_next(name, &mut self.page),
                     }
-                    push_field(name, *delimiter, &mut self.page);
                 }
                 self.page.push(b"\n");
                 self.write_full()
@@ -72,7 +70,7 @@ impl<'w> ResultWriter<'w> {
 
     pub(super) fn row(&mut self, row: &JoinedRow<'_>, layout: &ResultColumns) -> io::Result<()> {
         match &self.form {
-            Form::Delimited { delimiter } => push_delimited(&mut self.page, *delimiter, row, layout),
+            Form::Delimited(quoting) => push_delimited(&mut self.page, quoting, row, layout),
             Form::Jsonl { names } => push_object(&mut self.page, names, row, layout),
         }
         self.write_full()
@@ -94,55 +92,98 @@ impl<'w> ResultWriter<'w> {
     }
 }
 
-fn push_delimited(page: &mut Page, delimiter: u8, row: &JoinedRow<'_>, layout: &ResultColumns) {
-    match row.record.as_csv(delimiter) {
+fn push_delimited(page: &mut Page, quoting: &Quoting, row: &JoinedRow<'_>, layout: &ResultColumns) {
+    match row.record.as_csv(quoting.delimiter) {
         Some(record) => page.push(record.as_bytes()),
         None => {
             for (number, value) in row.record.iter().enumerate() {
-                if number != 0 {
-                    page.push(&[delimiter]);
+                match number {
+                    0 => quoting.push_first(value, page),
+                    _ => quoting.push_next(value, page),
                 }
-                push_field(value, delimiter, page);
             }
         }
     }
-    let mut push = |text: &str| {
-        page.push(&[delimiter]);
-        push_field(text, delimiter, page);
-    };
-    push(row.outcome.as_str());
-    push(row.answer().unwrap_or_default());
-    push(row.detail);
-    push(row.finish_reason().unwrap_or_default());
+    quoting.push_word(row.outcome.as_str(), page);
+    quoting.push_next(row.answer().unwrap_or_default(), page);
+    quoting.push_next(row.detail, page);
+    quoting.push_next(row.finish_reason().unwrap_or_default(), page);
     for count in counts(row) {
         match count {
-            Some(count) => push(itoa::Buffer::new().format(count)),
-            None => push(""),
+            Some(count) => quoting.push_word(itoa::Buffer::new().format(count), page),
+            None => quoting.push_word("", page),
         }
     }
     if let Some(price) = layout.price_of(row) {
-        push(&cost(row, price).unwrap_or_default());
+        quoting.push_next(&cost(row, price).unwrap_or_default(), page);
     }
     for (field, _) in &layout.fields {
-        push(&row.field(field).map(as_text).unwrap_or_default());
+        quoting.push_next(&row.field(field).map(as_text).unwrap_or_default(), page);
     }
     page.push(b"\n");
 }
 
-/// Appends a field, in quotes where it needs them: where it has a delimiter, a quote or half a line end.
+/// Which fields stand in quotes: those with a delimiter, a quote or half a line end.
 ///
 /// An empty field needs none where it is not alone, and no field of the results is.
-fn push_field(text: &str, delimiter: u8, page: &mut Page) {
-    let bytes = text.as_bytes();
-    let needs_quotes = match bytes.len() {
-        0..32 => bytes.iter().any(|byte| *byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n')),
-        _ => memchr3(delimiter, b'"', b'\n', bytes).is_some() || memchr(b'\r', bytes).is_some(),
-    };
-    if !needs_quotes {
-        return page.push(bytes);
+struct Quoting {
+    delimiter: u8,
+    /// For each byte, whether a field with it needs quotes.
+    needs: [bool; 256],
+    /// Whether the delimiter is a letter, a digit or an underscore.
+    delimits_words: bool,
+}
+
+impl Quoting {
+    fn new(delimiter: u8) -> Self {
+        let mut needs = [false; 256];
+        for byte in [delimiter, b'"', b'\r', b'\n'] {
+            needs[usize::from(byte)] = true;
+        }
+        Self { delimiter, needs, delimits_words: delimiter.is_ascii_alphanumeric() || delimiter == b'_' }
     }
+
+    /// Appends the first field of a row.
+    fn push_first(&self, text: &str, page: &mut Page) {
+        if self.is_needed(text) { push_quoted(text.as_bytes(), page) } else { page.push(text.as_bytes()) }
+    }
+
+    /// Appends a delimiter and a field.
+    fn push_next(&self, text: &str, page: &mut Page) {
+        if self.is_needed(text) {
+            page.push(&[self.delimiter]);
+            push_quoted(text.as_bytes(), page);
+        } else {
+            self.push_bare(text.as_bytes(), page);
+        }
+    }
+
+    /// The same for a number, or one of our own words.
+    fn push_word(&self, word: &str, page: &mut Page) {
+        if self.delimits_words { self.push_next(word, page) } else { self.push_bare(word.as_bytes(), page) }
+    }
+
+    #[inline]
+    fn push_bare(&self, text: &[u8], page: &mut Page) {
+        let room = &mut page.room(1 + text.len())[..=text.len()];
+        room[0] = self.delimiter;
+        room[1..].copy_from_slice(text);
+        page.advance(1 + text.len());
+    }
+
+    #[inline]
+    fn is_needed(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        match bytes.len() {
+            0..32 => bytes.iter().any(|byte| self.needs[usize::from(*byte)]),
+            _ => memchr3(self.delimiter, b'"', b'\n', bytes).is_some() || memchr(b'\r', bytes).is_some(),
+        }
+    }
+}
+
+fn push_quoted(text: &[u8], page: &mut Page) {
     page.push(b"\"");
-    let mut rest = bytes;
+    let mut rest = text;
     while let Some(quote) = memchr(b'"', rest) {
         page.push(&rest[..=quote]);
         page.push(b"\"");
@@ -249,12 +290,13 @@ mod tests {
         ) {
             let mut theirs = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
             theirs.write_record(&fields).unwrap();
-            let mut page = Page::default();
-            for (number, field) in fields.iter().enumerate() {
-                if number != 0 {
-                    page.push(&[delimiter]);
+            let (mut page, quoting) = (Page::default(), Quoting::new(delimiter));
+            quoting.push_first(&fields[0], &mut page);
+            for field in &fields[1..] {
+                match field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                    true => quoting.push_word(field, &mut page),
+                    false => quoting.push_next(field, &mut page),
                 }
-                push_field(field, delimiter, &mut page);
             }
             page.push(b"\n");
             prop_assert_eq!(page.into_vec(), theirs.into_inner().unwrap());
