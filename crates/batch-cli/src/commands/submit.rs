@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use batch_pipeline::{RunDirOptions, Spec, state::{Attempt, RunState}, system};
+use batch_pipeline::{
+    RunDirOptions, Spec,
+    state::{Attempt, RunState},
+    system,
+};
 use clap::Args;
 use serde_json::json;
 
