@@ -39,6 +39,7 @@ pub struct RequestLines<'t, R> {
     template: &'t RequestTemplate,
     keys: Keys,
     record: Record,
+    page: Page,
 }
 
 /// Where a request line comes from.
@@ -62,7 +63,7 @@ impl<'t, R: Read> RequestLines<'t, R> {
     /// [`ErrorKind::UnknownColumn`] for a key column that the table does not have.
     pub fn new(table: Table<R>, template: &'t RequestTemplate, key: &KeySpec) -> Result<Self> {
         let keys = Keys::new(key, table.columns(), table.name())?;
-        Ok(Self { table, template, keys, record: Record::new() })
+        Ok(Self { table, template, keys, record: Record::new(), page: Page::default() })
     }
 
     /// Appends the next line, line feed included, to `out`; `None` at the end.
@@ -80,28 +81,26 @@ impl<'t, R: Read> RequestLines<'t, R> {
     ///
     /// # Errors
     /// Those of [`next_line`](Self::next_line).
-    pub fn next_line_if(&mut self, out: &mut Vec<u8>, wanted: impl FnMut(u64) -> bool) -> Result<Option<LineInfo<'_>>> {
-        let mut page = Page::from_vec(std::mem::take(out));
-        let line = self.next_line_to(&mut page, wanted);
-        *out = page.into_vec();
-        line
-    }
-
-    fn next_line_to(&mut self, out: &mut Page, mut wanted: impl FnMut(u64) -> bool) -> Result<Option<LineInfo<'_>>> {
+    pub fn next_line_if(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut wanted: impl FnMut(u64) -> bool,
+    ) -> Result<Option<LineInfo<'_>>> {
+        let Self { table, template, keys, record, page } = self;
         loop {
-            if !self.table.read(&mut self.record)? {
-                return if self.table.records() == 0 { Err(no_records(self.table.name())) } else { Ok(None) };
+            if !table.read(record)? {
+                return if table.records() == 0 { Err(no_records(table.name())) } else { Ok(None) };
             }
-            if wanted(self.record.index()) {
+            if wanted(record.index()) {
                 break;
             }
-            self.keys.key(&self.record)?;
+            keys.key(record)?;
         }
-        let before = out.len();
-        let key = self.keys.key(&self.record)?;
-        self.template.render_to(&self.record, key, out).map_err(|error| error.in_file(self.table.name()))?;
-        let (index, line) = (self.record.index(), self.record.line());
-        Ok(Some(LineInfo { index, line, key, length: out.len() - before }))
+        let key = keys.key(record)?;
+        page.clear();
+        template.render_to(record, key, page).map_err(|error| error.in_file(table.name()))?;
+        out.extend_from_slice(page.bytes());
+        Ok(Some(LineInfo { index: record.index(), line: record.line(), key, length: page.len() }))
     }
 
     /// The record whose line was appended last.
