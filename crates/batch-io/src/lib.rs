@@ -42,7 +42,6 @@
 //! # Ok::<(), batch_io::Error>(())
 //! ```
 
-#[allow(dead_code, unused_imports, reason = "taken into use where text is looked through")]
 mod block;
 mod canonical;
 mod error;
