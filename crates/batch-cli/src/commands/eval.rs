@@ -1,11 +1,6 @@
 //! `batch-cli eval`: answers against an expected column, offline.
 
-use std::{
-    borrow::Cow,
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::{borrow::Cow, fs::File, io::Read, path::Path};
 
 use batch_eval::{Evaluator, Judgement, Options, Verdict};
 use batch_io::{Columns, Outcome, Record, Table, TableFormat};
@@ -199,7 +194,7 @@ fn inputs(args: &EvalArgs) -> impl Iterator<Item = &Path> {
     input.into_iter().chain(args.spec.as_deref()).chain(args.predictions.iter().map(|path| &**path))
 }
 
-fn open(input: &Path, args: &EvalArgs) -> Result<Table<BufReader<Box<dyn Read>>>> {
+fn open(input: &Path, args: &EvalArgs) -> Result<Table<Box<dyn Read>>> {
     let format = match args.settings.input_format.as_deref() {
         None => TableFormat::from_path(input).unwrap_or(TableFormat::CSV),
         Some("csv") => TableFormat::CSV,
@@ -213,7 +208,7 @@ fn open(input: &Path, args: &EvalArgs) -> Result<Table<BufReader<Box<dyn Read>>>
         let file = File::open(input).map_err(|error| Failure::io("read the results", input, error))?;
         (Box::new(file), input.display().to_string())
     };
-    Ok(Table::new(BufReader::with_capacity(1 << 18, reader), &name, format)?)
+    Ok(Table::new(reader, &name, format)?)
 }
 
 fn position(columns: &Columns, name: &str, flag: &str, file: &str) -> Result<usize> {

@@ -5,7 +5,7 @@
 mod build;
 mod upload;
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{fs::File, path::Path};
 
 use batch_io::{KeySpec, Table};
 use tokio::sync::mpsc;
@@ -163,10 +163,10 @@ fn built_of(shard: &Shard) -> CutShard {
 ///
 /// # Errors
 /// The file cannot be read, or its header is no header.
-pub fn open_table(input: &Path, spec: &Spec) -> Result<Table<BufReader<File>>> {
+pub fn open_table(input: &Path, spec: &Spec) -> Result<Table<File>> {
     let file = File::open(input).map_err(|error| Error::io(Kind::Input, "read the input", input, error))?;
     let format = spec.table_format().map_err(|error| Error::new(Kind::Spec, error))?;
-    let table = Table::new(BufReader::with_capacity(1 << 18, file), &input.display().to_string(), format);
+    let table = Table::new(file, &input.display().to_string(), format);
     table.map_err(|error| Error::new(Kind::Input, "read the input").with_source(error))
 }
 
