@@ -20,6 +20,7 @@ const RULES: &[Rule] = &[
     Rule { name: "batch-model", may: &[], never: NO_IO },
     Rule { name: "batch-eval", may: &[], never: NO_IO },
     Rule { name: "batch-io", may: &["batch-model"], never: NO_IO },
+    Rule { name: "batch-parquet", may: &["batch-io"], never: NO_IO },
     Rule { name: "batch-backend", may: &["batch-model"], never: NO_SERVICE },
     Rule {
         name: "batch-http",
@@ -43,7 +44,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "batch-pipeline",
-        may: &["batch-backend", "batch-eval", "batch-io", "batch-model"],
+        may: &["batch-backend", "batch-eval", "batch-io", "batch-model", "batch-parquet"],
         never: NO_SERVICE,
     },
     Rule { name: "batch-emulator", may: &[], never: &["clap", "google-cloud-auth", "google-cloud-storage"] },
@@ -59,6 +60,7 @@ const RULES: &[Rule] = &[
             "batch-http",
             "batch-io",
             "batch-model",
+            "batch-parquet",
             "batch-pipeline",
         ],
         never: &["aws-lc-sys", "openssl-sys", "native-tls"],

@@ -1,0 +1,158 @@
+//! The values of one column, until there are enough of them for a row group.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use bytes::{Bytes, BytesMut};
+use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
+use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnPath, Type};
+
+/// So many texts are handed to the column's writer at once.
+const BATCH: usize = 1024;
+/// So many texts are looked at to find out whether they repeat.
+const SAMPLE: usize = 1000;
+/// Texts that are longer on average are neither gathered in a dictionary, nor is the least and the
+/// greatest of them looked for: both take time, and help nobody.
+const LONG: usize = 256;
+
+/// What is known of a column of any type.
+struct Head {
+    name: String,
+    /// For each row whether there is a value, 1, or none, 0.
+    levels: Vec<i16>,
+}
+
+impl Head {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), levels: Vec::new() }
+    }
+
+    fn schema(&self, physical: PhysicalType, logical: Option<LogicalType>) -> Result<Type> {
+        let column = Type::primitive_type_builder(&self.name, physical).with_repetition(Repetition::OPTIONAL);
+        column.with_logical_type(logical).build()
+    }
+}
+
+/// A column of text.
+pub(crate) struct Texts {
+    head: Head,
+    /// One behind the other.
+    bytes: BytesMut,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { head: Head::new(name), bytes: BytesMut::new(), ends: Vec::new() }
+    }
+
+    /// The next row's text, or none. Tells what it takes in memory.
+    pub(crate) fn push(&mut self, text: Option<&str>) -> usize {
+        self.head.levels.push(i16::from(text.is_some()));
+        let Some(text) = text else { return size_of::<i16>() };
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(self.bytes.len());
+        text.len() + size_of::<usize>() + size_of::<i16>()
+    }
+
+    pub(crate) fn schema(&self) -> Result<Type> {
+        self.head.schema(PhysicalType::BYTE_ARRAY, Some(LogicalType::String))
+    }
+
+    /// How the column is to be written, by what its values are so far.
+    pub(crate) fn tune(&self, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+        let path = || ColumnPath::new(vec![self.head.name.clone()]);
+        let is_long = LONG * self.ends.len() < self.bytes.len();
+        let statistics = if is_long { EnabledStatistics::None } else { EnabledStatistics::Chunk };
+        let properties = properties.set_column_dictionary_enabled(path(), !is_long && self.repeats());
+        properties.set_column_statistics_enabled(path(), statistics)
+    }
+
+    /// Whether a text stands there twice on average.
+    fn repeats(&self) -> bool {
+        let step = self.ends.len().div_ceil(SAMPLE).max(1);
+        let mut distinct = HashSet::new();
+        let mut sampled = 0;
+        for number in (0..self.ends.len()).step_by(step) {
+            let start = if number == 0 { 0 } else { self.ends[number - 1] };
+            distinct.insert(&self.bytes[start..self.ends[number]]);
+            sampled += 1;
+        }
+        2 * distinct.len() <= sampled
+    }
+
+    /// Writes the column's part of the row group, and is empty then.
+    pub(crate) fn write<W: Write + Send>(&mut self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        let bytes = std::mem::take(&mut self.bytes).freeze();
+        let mut column = next(group)?;
+        self.write_texts(&bytes, &mut column)?;
+        column.close()?;
+        self.ends.clear();
+        self.head.levels.clear();
+        // The memory is used again.
+        if let Ok(mut bytes) = bytes.try_into_mut() {
+            bytes.clear();
+            self.bytes = bytes;
+        }
+        Ok(())
+    }
+
+    fn write_texts(&self, bytes: &Bytes, column: &mut SerializedColumnWriter<'_>) -> Result<()> {
+        let writer = column.typed::<ByteArrayType>();
+        let mut batch: Vec<ByteArray> = Vec::with_capacity(BATCH.min(self.ends.len()));
+        let (mut ends, mut start) = (self.ends.iter(), 0);
+        for levels in self.head.levels.chunks(BATCH) {
+            let there = levels.iter().filter(|level| **level == 1).count();
+            batch.extend(ends.by_ref().take(there).map(|end| {
+                let text = bytes.slice(start..*end);
+                start = *end;
+                ByteArray::from(text)
+            }));
+            writer.write_batch(&batch, Some(levels), None)?;
+            batch.clear();
+        }
+        Ok(())
+    }
+}
+
+/// A column of numbers.
+pub(crate) struct Numbers<T: DataType> {
+    head: Head,
+    values: Vec<T::T>,
+}
+
+impl<T: DataType> Numbers<T> {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { head: Head::new(name), values: Vec::new() }
+    }
+
+    /// The next row's number, or none. Tells what it takes in memory.
+    pub(crate) fn push(&mut self, value: Option<T::T>) -> usize {
+        self.head.levels.push(i16::from(value.is_some()));
+        self.values.extend(value);
+        size_of::<T::T>() + size_of::<i16>()
+    }
+
+    pub(crate) fn schema(&self) -> Result<Type> {
+        self.head.schema(T::get_physical_type(), None)
+    }
+
+    /// Writes the column's part of the row group, and is empty then.
+    pub(crate) fn write<W: Write + Send>(&mut self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        let mut column = next(group)?;
+        column.typed::<T>().write_batch(&self.values, Some(&self.head.levels), None)?;
+        column.close()?;
+        self.values.clear();
+        self.head.levels.clear();
+        Ok(())
+    }
+}
+
+fn next<'g, W: Write + Send>(group: &'g mut SerializedRowGroupWriter<'_, W>) -> Result<SerializedColumnWriter<'g>> {
+    group.next_column()?.ok_or_else(|| ParquetError::General("the schema has no further column".to_owned()))
+}

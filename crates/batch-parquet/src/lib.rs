@@ -1,0 +1,38 @@
+//! The results of a join as a Parquet file.
+//!
+//! `batch-io` writes results as CSV and as JSONL. This crate takes the same rows and writes the file that
+//! DuckDB, Polars, pandas and BigQuery load without being told of types: compressed with Snappy, in row
+//! groups of bounded size, the same bytes for the same rows.
+//!
+//! ```
+//! use batch_io::{Join, TableFormat};
+//! use batch_parquet::ParquetResults;
+//! # let directory = tempfile::tempdir()?;
+//! # let path = |name: &str| directory.path().join(name);
+//! std::fs::write(path("news.csv"), "body\nfirst\n")?;
+//! std::fs::write(path("predictions.jsonl"), concat!(
+//!     r#"{"key":"r0","status":"","response":{"candidates":[{"content":{"parts":[{"text":"sport"}]}}]}}"#, "\n",
+//! ))?;
+//!
+//! let mut file = Vec::new();
+//! let mut results = ParquetResults::new(&mut file);
+//! let mut written = Ok(());
+//! let summary = Join::from_path(path("news.csv"), TableFormat::CSV, [path("predictions.jsonl")])
+//!     .for_each(&mut |row| {
+//!         if written.is_ok() {
+//!             written = results.push(row);
+//!         }
+//!     })?;
+//! written?;
+//! results.finish(&summary)?;
+//! assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod column;
+mod error;
+mod group;
+mod results;
+
+pub use error::{Error, ErrorKind, Result};
+pub use results::ParquetResults;

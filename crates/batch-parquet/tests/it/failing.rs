@@ -1,0 +1,49 @@
+//! A disk that is full.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+
+use batch_parquet::{ErrorKind, ParquetResults};
+
+use crate::Folder;
+
+/// Takes so many bytes and no more.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0 < bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0 -= bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.0 == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_wherever_it_ends() {
+    let table: String = (0..60).map(|number| format!("row {number}\n")).collect();
+    let folder = Folder::new(&format!("body\n{table}"), "");
+    let whole = folder.parquet(500).len();
+    for room in (0..whole).step_by(97) {
+        let mut results = ParquetResults::new(Full(room)).row_group_bytes(500);
+        let mut failed = None;
+        let summary = folder.join().for_each(&mut |row| {
+            let pushed = results.push(row);
+            assert!(failed.is_none() || pushed.is_err(), "after a failure every call fails");
+            failed = failed.take().or(pushed.err());
+        });
+        let error = match (failed, results.finish(&summary.unwrap())) {
+            (first, Err(last)) => first.unwrap_or(last),
+            (_, Ok(_)) => panic!("{room} bytes were enough for {whole}"),
+        };
+        assert_eq!((error.kind(), error.is_io()), (ErrorKind::Io, true));
+        let cause = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(error.to_string(), "writing the results failed");
+    }
+}
