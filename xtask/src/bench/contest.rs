@@ -21,6 +21,8 @@ pub(super) enum Task {
     Join,
     /// The same, to JSONL.
     JoinJsonl,
+    /// The same, to Parquet.
+    JoinParquet,
     /// A table and predictions to the share of right answers.
     Eval,
     /// A table to request lines in a bucket.
@@ -30,14 +32,15 @@ pub(super) enum Task {
 }
 
 impl Task {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Build, Self::Join, Self::JoinJsonl, Self::Eval, Self::Upload, Self::Startup];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Build, Self::Join, Self::JoinJsonl, Self::JoinParquet, Self::Eval, Self::Upload, Self::Startup];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Build => "build",
             Self::Join => "join",
             Self::JoinJsonl => "join-jsonl",
+            Self::JoinParquet => "join-parquet",
             Self::Eval => "eval",
             Self::Upload => "upload",
             Self::Startup => "startup",
@@ -49,6 +52,7 @@ impl Task {
             Self::Build => "a CSV to request lines",
             Self::Join => "a CSV and predictions to results in CSV",
             Self::JoinJsonl => "a CSV and predictions to results in JSONL",
+            Self::JoinParquet => "a CSV and predictions to results in Parquet, compressed with Snappy",
             Self::Eval => "a CSV and predictions to the share of right answers",
             Self::Upload => "a CSV to request lines in a bucket of the emulator, which has the other core",
             Self::Startup => "a CSV of ten rows to request lines: the whole process",
@@ -60,7 +64,7 @@ impl Task {
         let length = |path: PathBuf| std::fs::metadata(path).map(|meta| meta.len());
         let predictions = match self {
             Self::Build | Self::Upload | Self::Startup => 0,
-            Self::Join | Self::JoinJsonl | Self::Eval => length(data.predictions())?,
+            Self::Join | Self::JoinJsonl | Self::JoinParquet | Self::Eval => length(data.predictions())?,
         };
         Ok(length(data.table())? + predictions)
     }
@@ -69,6 +73,7 @@ impl Task {
         match self {
             Self::Build | Self::Startup | Self::JoinJsonl | Self::Upload => "jsonl",
             Self::Join => "csv",
+            Self::JoinParquet => "parquet",
             Self::Eval => "txt",
         }
     }
@@ -76,7 +81,7 @@ impl Task {
     pub(super) fn verify(self, world: &World, rows: u64, output: &Path) -> Result<Verdict> {
         match self {
             Self::Build | Self::Startup | Self::Upload => verify::build(world, rows, output),
-            Self::Join | Self::JoinJsonl => verify::join(world, rows, output),
+            Self::Join | Self::JoinJsonl | Self::JoinParquet => verify::join(world, rows, output),
             Self::Eval => verify::evaluation(world, rows, output),
         }
     }
@@ -168,7 +173,7 @@ impl Setup<'_> {
                 let submit = [&*product, "submit", UPLOAD_SPEC, "--run-dir", "run", "--label", LABEL];
                 words(["sh", "-c", afresh, "sh"], &submit, &settings)
             }
-            Task::Join | Task::JoinJsonl => words([&*product], &join, &["--output", &text(output)]),
+            Task::Join | Task::JoinJsonl | Task::JoinParquet => words([&*product], &join, &["--output", &text(output)]),
             Task::Eval => {
                 let told = "out=$1; shift; \"$@\" > \"$out\"";
                 let eval = ["eval", "--input", &table, "--predictions", &predictions, "--label", LABEL];
@@ -185,7 +190,7 @@ impl Setup<'_> {
         let output = text(&self.folder.join("copy"));
         let (name, command) = match task {
             Task::Build => ("cp", words(["cp", &table, &output], &[], &[])),
-            Task::Join | Task::JoinJsonl => {
+            Task::Join | Task::JoinJsonl | Task::JoinParquet => {
                 let both = "cat \"$1\" > /dev/null; cp \"$2\" \"$3\"";
                 ("cat + cp", words(["sh", "-c", both, "sh", &predictions, &table, &output], &[], &[]))
             }
@@ -220,7 +225,7 @@ impl Setup<'_> {
             Task::Build | Task::Startup | Task::Upload => {
                 command.extend([text(&data.system()), text(&data.config())]);
             }
-            Task::Join | Task::JoinJsonl | Task::Eval => command.push(predictions),
+            Task::Join | Task::JoinJsonl | Task::JoinParquet | Task::Eval => command.push(predictions),
         }
         command.push(text(output));
         command.push(match peer {
@@ -237,7 +242,7 @@ fn runs(peer: &str, task: Task) -> bool {
     match task {
         Task::Eval => matches!(peer, "python" | "orjson"),
         Task::Upload => matches!(peer, "python" | "orjson"),
-        Task::JoinJsonl => !matches!(peer, "python" | "orjson"),
+        Task::JoinJsonl | Task::JoinParquet => !matches!(peer, "python" | "orjson"),
         _ => true,
     }
 }

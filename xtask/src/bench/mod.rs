@@ -33,7 +33,7 @@ const HELP: &str = "\
 cargo xtask bench [OPTIONS]
 
   --rows 10k,100k   sizes of the data; `k` and `m` are thousands and millions (10k,100k)
-  --tasks a,b       build, join, join-jsonl, eval, upload, startup (all)
+  --tasks a,b       build, join, join-jsonl, join-parquet, eval, upload, startup (all)
   --peers a,b       copy, python, orjson, duckdb, polars, chdb, or none (all)
   --cores 1,2       on how many cores; two cores are measured at the largest size alone (1,2)
   --n 5             rounds that count
@@ -68,7 +68,8 @@ pub(crate) fn bench(args: &[String]) -> Result {
         Some(program) => program.clone(),
         None => build_product()?,
     };
-    let needs_packages = options.peers.iter().any(|peer| peer != "copy");
+    // Parquet is looked at with one of them.
+    let needs_packages = options.peers.iter().any(|peer| peer != "copy") || options.tasks.contains(&Task::JoinParquet);
     let python = if needs_packages { environment::python(&folder)? } else { PathBuf::from("python3") };
     let world = World::new();
     let largest = options.rows.iter().copied().max().unwrap_or_default();
@@ -138,7 +139,7 @@ fn compete(world: &World, task: Task, data: &Data, setup: &Setup<'_>, rounds: us
                     if let (Some(server), Some(output)) = (&server, &contestant.output) {
                         server.fetch(output)?;
                     }
-                    look_at(world, task, data, contestant, ran);
+                    look_at(world, task, data, (setup.python, contestant), ran);
                 }
                 Err(error) => ran.failure = Some(error.to_string()),
             }
@@ -152,9 +153,23 @@ fn compete(world: &World, task: Task, data: &Data, setup: &Setup<'_>, rounds: us
     Ok(Contest { task, rows: data.rows, processors: setup.threads, bytes: task.bytes(data)?, load, ran })
 }
 
-fn look_at(world: &World, task: Task, data: &Data, contestant: &Contestant, ran: &mut Ran) {
+fn look_at(world: &World, task: Task, data: &Data, (python, contestant): (&Path, &Contestant), ran: &mut Ran) {
     let Some(output) = &contestant.output else { return };
-    match task.verify(world, data.rows, output) {
+    let read = |output: &Path| {
+        if task != Task::JoinParquet {
+            return task.verify(world, data.rows, output);
+        }
+        let lines = output.with_extension("jsonl");
+        let read =
+            Command::new(python).arg(contest::folder().join("read_parquet.py")).arg(output).arg(&lines).output()?;
+        if !read.status.success() {
+            return Err(String::from_utf8_lossy(&read.stderr).trim().to_owned().into());
+        }
+        let verdict = task.verify(world, data.rows, &lines);
+        let _ = fs::remove_file(&lines);
+        verdict
+    };
+    match read(output) {
         Ok(verdict) => ran.verdict = Some(verdict),
         Err(error) => ran.failure = Some(format!("its output cannot be read: {error}")),
     }
