@@ -1,5 +1,7 @@
 //! What is written is read back by the `parquet` crate's own reader, and compared with the results as CSV.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod failing;
 mod round_trip;
 
