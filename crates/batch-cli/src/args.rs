@@ -267,7 +267,7 @@ pub(crate) struct JoinArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 
-    /// csv or jsonl; by the output's name where absent.
+    /// csv, jsonl or parquet; by the output's name where absent.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) output_format: Option<String>,
 

@@ -79,9 +79,9 @@ impl Settings {
     /// The flags about the results of a join.
     pub(crate) fn results(mut self, args: &JoinArgs) -> Result<Self> {
         self.push("results.format", args.output_format.as_deref(), "--output-format");
-        let jsonl = args.output.extension().is_some_and(|extension| extension == "jsonl");
-        if args.output_format.is_none() && jsonl {
-            self.push("results.format", Some("jsonl"), "--output");
+        let by_name = ["jsonl", "parquet"].into_iter().find(|name| args.output.extension() == Some(name.as_ref()));
+        if args.output_format.is_none() && by_name.is_some() {
+            self.push("results.format", by_name, "--output");
         }
         self.push("results.column_prefix", args.column_prefix.as_deref(), "--column-prefix");
         self.push("results.field_prefix", args.field_prefix.as_deref(), "--field-prefix");

@@ -8,6 +8,7 @@ use std::{
 
 use batch_eval::Metrics;
 use batch_io::{Join, JoinSummary, JoinedRow, Outcome, WriteBehind};
+use batch_parquet::ParquetResults;
 
 use crate::{
     Backends, Context, Error, Event, Events, Kind, Plan, Report, Result, RunDir, Spending,
@@ -128,7 +129,7 @@ impl Work {
     /// What was written before under a name that is not written now tells of another spec.
     fn remove_stale(&self, done: &Done) {
         let written = [Some(done.results.as_str()), done.mismatches.as_deref()];
-        for name in ["results.csv", "results.jsonl", "mismatches.csv"] {
+        for name in ["results.csv", "results.jsonl", "results.parquet", "mismatches.csv"] {
             if !written.contains(&Some(name)) {
                 let _ = fs::remove_file(self.join.root().join(name));
             }
@@ -139,6 +140,7 @@ impl Work {
         let (root, spec) = (self.join.root(), self.join.spec());
         let results = match spec.results.format.as_deref() {
             Some("jsonl") => "results.jsonl",
+            Some("parquet") => "results.parquet",
             _ => "results.csv",
         };
         let mut comparison = match &spec.evaluate {
@@ -168,8 +170,25 @@ impl Work {
                 notes = Some(Err(error));
             }
         };
-        let summary = join.run(&mut output, &mut each);
-        let summary = summary.map_err(|error| Error::new(Kind::Input, "join the predictions").with_source(error))?;
+        let failed = |error| Error::new(Kind::Input, "join the predictions").with_source(error);
+        let summary = match spec.results.is_parquet() {
+            false => join.run(&mut output, &mut each).map_err(failed)?,
+            true => {
+                let failed_to_write =
+                    |error| Error::new(Kind::RunDirectory, format!("write {results}")).with_source(error);
+                let mut file = ParquetResults::new(&mut output);
+                let mut written = Ok(());
+                let joined = join.for_each(&mut |row| {
+                    each(row);
+                    if written.is_ok() {
+                        written = file.push(row);
+                    }
+                });
+                let summary = joined.map_err(failed)?;
+                written.and_then(|()| file.finish(&summary)).map_err(failed_to_write)?;
+                summary
+            }
+        };
         compared?;
         Ok((summary, Attempted { comparison, spent, notes, output, results: results.to_owned() }))
     }

@@ -195,6 +195,12 @@ fn inputs(args: &EvalArgs) -> impl Iterator<Item = &Path> {
 }
 
 fn open(input: &Path, args: &EvalArgs) -> Result<Table<Box<dyn Read>>> {
+    if args.settings.input_format.is_none() && input.extension().is_some_and(|extension| extension == "parquet") {
+        let failure = Failure::new(format!("{} is Parquet, and is not read here", input.display()));
+        return Err(failure.with_hint(
+            "eval reads csv, tsv and jsonl; or name the spec and --predictions, and the join is made again",
+        ));
+    }
     let format = match args.settings.input_format.as_deref() {
         None => TableFormat::from_path(input).unwrap_or(TableFormat::CSV),
         Some("csv") => TableFormat::CSV,

@@ -95,7 +95,13 @@ pub(crate) fn failed(error: batch_io::Error, output: &Path) -> Failure {
     if !error.is_io() || error.position().file.is_some() {
         return error.into();
     }
-    let full = std::error::Error::source(&error)
+    failed_to_write(error, output)
+}
+
+/// What went wrong in writing this output.
+pub(crate) fn failed_to_write(error: impl std::error::Error + Send + Sync + 'static, output: &Path) -> Failure {
+    let full = error
+        .source()
         .and_then(|cause| cause.downcast_ref::<io::Error>())
         .is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull);
     let name = if output == Path::new("-") { "to standard output".to_owned() } else { output.display().to_string() };

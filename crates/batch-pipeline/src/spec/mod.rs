@@ -249,7 +249,7 @@ pub struct EvaluateSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResultsSpec {
-    /// `csv` or `jsonl`.
+    /// `csv`, which is the default, `jsonl` or `parquet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// Put before the names of the columns that are added, where they clash with the input's.
@@ -270,6 +270,12 @@ pub struct ResultsSpec {
 }
 
 impl ResultsSpec {
+    /// Whether they are written as Parquet, which is no table that is read here again.
+    #[must_use]
+    pub fn is_parquet(&self) -> bool {
+        self.format.as_deref() == Some("parquet")
+    }
+
     /// Whether predictions are brought here, and the results are files.
     #[must_use]
     pub fn is_here(&self) -> bool {
@@ -482,8 +488,9 @@ impl Spec {
                 return wrong(&path, "a file part needs one of mimeType and mimeTypeColumn".to_owned());
             }
         }
-        if !matches!(self.results.format.as_deref(), None | Some("csv" | "jsonl")) {
-            return wrong("results.format", "results are written as \"csv\" or as \"jsonl\"".to_owned());
+        if !matches!(self.results.format.as_deref(), None | Some("csv" | "jsonl" | "parquet")) {
+            let forms = "results are written as \"csv\", as \"jsonl\" or as \"parquet\"";
+            return wrong("results.format", forms.to_owned());
         }
         for (path, value) in [("limits.requests", self.limits.requests), ("limits.bytes", self.limits.bytes)] {
             if value == 0 {
