@@ -12,6 +12,7 @@ mod eval;
 mod in_place;
 mod join;
 mod lint;
+mod parquet;
 mod plan;
 mod refusals;
 mod retry;
