@@ -32,13 +32,17 @@ use crate::run::{Result, cargo, root, run};
 const HELP: &str = "\
 cargo xtask bench [OPTIONS]
 
-  --rows 10k,100k   sizes of the data; `k` and `m` are thousands and millions (10k,100k)
+  --rows 10k,100k   sizes of the data; `k` and `m` are thousands and millions (10k,100k);
+                    of more than 200k, only build and join beside copy, polars and chdb
   --tasks a,b       build, join, join-jsonl, join-parquet, eval, upload, startup (all)
   --peers a,b       copy, python, orjson, duckdb, polars, chdb, or none (all)
   --cores 1,2       on how many cores; two cores are measured at the largest size alone (1,2)
   --n 5             rounds that count
   --quick           one round of 1000 rows with few peers, and nothing is written
   --program FILE    measure this program instead of building one";
+
+/// Of more rows than this only what the goals ask for is measured, beside those who are done in seconds.
+const MANY: u64 = 200_000;
 
 /// What was asked for.
 struct Options {
@@ -79,16 +83,24 @@ pub(crate) fn bench(args: &[String]) -> Result {
         for &rows in rows {
             let data = Data::make(&world, rows, &folder.join("data"))?;
             for &cores in &options.cores {
+                if MANY < rows && !matches!(task, Task::Build | Task::Join) {
+                    continue;
+                }
                 // What is uploaded to has the second core.
                 if cores != 1 && (rows != largest || matches!(task, Task::Startup | Task::Upload)) {
                     continue;
                 }
                 let work = folder.join("work");
                 fs::create_dir_all(&work)?;
-                let setup =
-                    Setup { product: &product, python: &python, folder: &work, peers: &options.peers, threads: cores };
-                // A start is over so soon that it takes more rounds to see it.
-                let rounds = if task == Task::Startup { options.rounds * 4 } else { options.rounds };
+                let quick = |peer: &&String| rows <= MANY || matches!(peer.as_str(), "copy" | "polars" | "chdb");
+                let peers: Vec<String> = options.peers.iter().filter(quick).cloned().collect();
+                let setup = Setup { product: &product, python: &python, folder: &work, peers: &peers, threads: cores };
+                let rounds = match task {
+                    // A start is over so soon that it takes more rounds to see it.
+                    Task::Startup => options.rounds * 4,
+                    _ if MANY < rows => options.rounds.min(2),
+                    _ => options.rounds,
+                };
                 let contest = compete(&world, task, &data, &setup, rounds)?;
                 println!("\n## {}\n\n{}", contest.title(), contest.table());
                 contests.push(contest);
