@@ -136,6 +136,31 @@ pub(crate) struct SettingArgs {
     pub(crate) set: Vec<String>,
 }
 
+/// What decides between exit codes 0 and 1, over the spec.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ThresholdArgs {
+    /// Exit with 1 where the accuracy is below this (0 to 1).
+    #[arg(long, value_name = "PART")]
+    pub(crate) min_accuracy: Option<f64>,
+
+    /// How many records may have no answer before the exit code is 1.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failed: Option<u64>,
+}
+
+/// Where a run takes place.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings (over the environment, over the spec)")]
+pub(crate) struct PlaceArgs {
+    /// The project's id.
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+
+    /// The location: us-central1, global, …
+    #[arg(long)]
+    pub(crate) location: Option<String>,
+}
+
 /// Settings of the request.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings (over the environment, over the spec)")]
@@ -192,21 +217,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub(crate) progress: ProgressMode,
 
-    /// Exit with 1 where the accuracy is below this (0 to 1).
-    #[arg(long, value_name = "PART")]
-    pub(crate) min_accuracy: Option<f64>,
+    #[command(flatten)]
+    pub(crate) thresholds: ThresholdArgs,
 
-    /// How many records may have no answer before the exit code is 1.
-    #[arg(long, value_name = "N")]
-    pub(crate) max_failed: Option<u64>,
-
-    /// The project's id.
-    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
-    pub(crate) project: Option<String>,
-
-    /// The location: us-central1, global, …
-    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
-    pub(crate) location: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
@@ -326,13 +341,8 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) mismatches: Option<PathBuf>,
 
-    /// Exit with 1 where the accuracy is below this (0 to 1).
-    #[arg(long, value_name = "PART")]
-    pub(crate) min_accuracy: Option<f64>,
-
-    /// How many records may have no answer before the exit code is 1.
-    #[arg(long, value_name = "N")]
-    pub(crate) max_failed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) thresholds: ThresholdArgs,
 
     /// How the report is written.
     #[arg(long, value_enum, default_value = "text")]

@@ -8,7 +8,7 @@ use std::{
 use batch_pipeline::{Overrides, Spec};
 
 use crate::{
-    args::{JoinArgs, RequestArgs, RunArgs, SettingArgs},
+    args::{JoinArgs, PlaceArgs, RequestArgs, RunArgs, SettingArgs},
     failure::{Failure, Result},
 };
 
@@ -38,6 +38,12 @@ impl Settings {
         if let Some(value) = value {
             self.0.push(path, value, flag);
         }
+    }
+
+    /// The flags about where it takes place.
+    pub(crate) fn place(&mut self, args: &PlaceArgs) {
+        self.push("target.project", args.project.as_deref(), "--project");
+        self.push("target.location", args.location.as_deref(), "--location");
     }
 
     /// The flags about the table; `spec` is the spec that they stand over, if there is one.
@@ -89,8 +95,7 @@ impl Settings {
     }
 
     pub(crate) fn run(mut self, args: &RunArgs) -> Result<Self> {
-        self.push("target.project", args.project.as_deref(), "--project");
-        self.push("target.location", args.location.as_deref(), "--location");
+        self.place(&args.place);
         if let Some(answer) = args.answer.as_deref() {
             let answer = match answer.strip_prefix("replay:") {
                 Some(file) => format!("replay:{}", from_here(Path::new(file), Some(&args.spec))?.display()),

@@ -44,9 +44,13 @@ impl UploadBuffer {
     /// was gathered: 8 MiB, to be sent. One that is just full waits, because the last piece of an upload
     /// must not be empty.
     pub fn fill(&mut self, bytes: &mut Bytes) -> Option<Bytes> {
+        // Only now, when the last one is on its way, so that no third one is in memory.
+        if self.0.capacity() == 0 {
+            self.0.reserve(BUFFER);
+        }
         let room = BUFFER - self.0.len();
         self.0.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
-        let full = (!bytes.is_empty()).then(|| std::mem::replace(&mut self.0, BytesMut::with_capacity(BUFFER)));
+        let full = (!bytes.is_empty()).then(|| std::mem::take(&mut self.0));
         full.map(BytesMut::freeze)
     }
 

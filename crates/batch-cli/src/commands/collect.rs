@@ -17,7 +17,7 @@ use super::{
     thresholds::{Thresholds, write_report},
 };
 use crate::{
-    args::{Format, ProgressMode},
+    args::{Format, ProgressMode, ThresholdArgs},
     connect::{Jobs, Target, answered_by},
     exit::Exit,
     failure::{Failure, Result},
@@ -53,13 +53,8 @@ pub(crate) struct CollectArgs {
     #[arg(long, value_name = "COLUMN")]
     key: Option<String>,
 
-    /// Exit with 1 where the accuracy is below this (0 to 1).
-    #[arg(long, value_name = "PART")]
-    min_accuracy: Option<f64>,
-
-    /// How many records may have no answer before the exit code is 1.
-    #[arg(long, value_name = "N")]
-    max_failed: Option<u64>,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
 
     /// How the report is written on standard output.
     #[arg(long, value_enum, default_value = "text")]
@@ -103,7 +98,7 @@ async fn finish(
     answered_by: Option<String>,
     terminal: &Terminal,
 ) -> Result<Exit> {
-    let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &run.state().spec);
+    let thresholds = Thresholds::new(&args.thresholds, &run.state().spec);
     thresholds.validate()?;
     let outcome = batch_pipeline::collect(run, backends, &session.context, args.partial, answered_by).await;
     session.finish();

@@ -33,7 +33,7 @@ pub(crate) fn eval(args: &EvalArgs, terminal: &Terminal) -> Result<Exit> {
         return Err(failure.with_hint("name the results with --input, or with --predictions the records' table"));
     }
     let spec = settings.table(&args.settings, args.spec.as_deref())?.load(args.spec.as_deref())?;
-    let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &spec);
+    let thresholds = Thresholds::new(&args.thresholds, &spec);
     thresholds.validate()?;
     let mut judge = Judge::new(args, &spec)?;
     let damaged = match args.predictions.is_empty() {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{cache::UseArgs, output::Output, part::PartArgs};
 use crate::{
-    args::{Format, RequestArgs, SettingArgs},
+    args::{Format, PlaceArgs, RequestArgs, SettingArgs},
     connect::Target,
     exit::Exit,
     failure::{Failure, Result},
@@ -50,13 +50,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 
-    /// The project's id.
-    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
-    project: Option<String>,
-
-    /// The location: us-central1, global, …
-    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
-    location: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 
     #[command(flatten)]
     settings: SettingArgs,
@@ -113,8 +108,7 @@ fn amount(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn plan(args: PlanArgs, terminal: &Terminal) -> Result<Exit> {
     let mut settings = Settings::from_environment();
-    settings.push("target.project", args.project.as_deref(), "--project");
-    settings.push("target.location", args.location.as_deref(), "--location");
+    settings.place(&args.place);
     let settings = settings.table(&args.settings, Some(&args.spec))?.request(&args.request)?;
     let mut spec = settings.load(Some(&args.spec))?;
     if args.local {

@@ -14,7 +14,7 @@ use super::{
     thresholds::{Thresholds, write_report},
 };
 use crate::{
-    args::{Format, ProgressMode},
+    args::{Format, ProgressMode, ThresholdArgs},
     connect::{Connected, Target, answered_by},
     exit::Exit,
     failure::{Failure, Result},
@@ -51,13 +51,8 @@ pub(crate) struct RetryArgs {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
 
-    /// Exit with 1 where the accuracy is below this (0 to 1).
-    #[arg(long, value_name = "PART")]
-    min_accuracy: Option<f64>,
-
-    /// How many records may have no answer before the exit code is 1.
-    #[arg(long, value_name = "N")]
-    max_failed: Option<u64>,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
 
     /// How the report is written on standard output.
     #[arg(long, value_enum, default_value = "text")]
@@ -86,7 +81,7 @@ pub(crate) async fn retry(args: RetryArgs, terminal: &Terminal) -> Result<Exit> 
         find_input(&mut run, args.input.as_deref())?;
     }
     let spec = run.state().spec.clone();
-    let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &spec);
+    let thresholds = Thresholds::new(&args.thresholds, &spec);
     thresholds.validate()?;
     let target = Target::of(&spec)?;
     let spec_file = PathBuf::from(run.state().spec_file.clone().unwrap_or_default());

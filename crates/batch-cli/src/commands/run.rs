@@ -22,7 +22,7 @@ use crate::{
 pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     let clock = system();
     let Wanted { spec, spec_file, input, local: is_local, selection, cache, plan } = Wanted::of(&args, &*clock)?;
-    let thresholds = Thresholds::new(args.min_accuracy, args.max_failed, &spec);
+    let thresholds = Thresholds::new(&args.thresholds, &spec);
     thresholds.validate()?;
     // All that can be wrong with the arguments is told before anything is begun.
     let target = Target::of(&spec)?;
@@ -179,8 +179,8 @@ fn changing_flag(args: &RunArgs) -> Option<&'static str> {
         ("--prompt", request.prompt.is_some()),
         ("--system", request.system.is_some()),
         ("--generation-config", request.generation_config.is_some()),
-        ("--project", args.project.is_some()),
-        ("--location", args.location.is_some()),
+        ("--project", args.place.project.is_some()),
+        ("--location", args.place.location.is_some()),
         ("--limit or --sample", args.part.selection().is_some()),
         ("--no-cache", args.cache.is_off()),
         ("--answer", args.answer.is_some()),

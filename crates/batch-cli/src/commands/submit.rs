@@ -18,7 +18,7 @@ use super::{
     subject::EMULATOR_HINT,
 };
 use crate::{
-    args::{Format, ProgressMode, RequestArgs, SettingArgs},
+    args::{Format, PlaceArgs, ProgressMode, RequestArgs, SettingArgs},
     connect::{Connected, Target, answered_by},
     exit::Exit,
     failure::{Failure, Result},
@@ -59,13 +59,8 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub(crate) progress: ProgressMode,
 
-    /// The project's id.
-    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
-    project: Option<String>,
-
-    /// The location: us-central1, global, …
-    #[arg(long, help_heading = "Settings (over the environment, over the spec)")]
-    location: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 
     #[command(flatten)]
     settings: SettingArgs,
@@ -80,8 +75,7 @@ pub(crate) async fn submit(args: SubmitArgs, terminal: &Terminal) -> Result<Exit
         return Err(failure.with_hint(EMULATOR_HINT));
     }
     let mut settings = Settings::from_environment();
-    settings.push("target.project", args.project.as_deref(), "--project");
-    settings.push("target.location", args.location.as_deref(), "--location");
+    settings.place(&args.place);
     let settings = settings.table(&args.settings, Some(&args.spec))?.request(&args.request)?;
     let spec = settings.load(Some(&args.spec))?;
     let target = Target::of(&spec)?;

@@ -5,7 +5,7 @@ use batch_pipeline::{Report, Spec};
 
 use super::eval;
 use crate::{
-    args::Format,
+    args::{Format, ThresholdArgs},
     exit::Exit,
     failure::{Failure, Result},
     progress::count,
@@ -32,11 +32,11 @@ pub(crate) struct Thresholds {
 
 impl Thresholds {
     /// Those of flags, over those of the spec.
-    pub(crate) fn new(min_accuracy: Option<f64>, max_failed: Option<u64>, spec: &Spec) -> Self {
+    pub(crate) fn new(args: &ThresholdArgs, spec: &Spec) -> Self {
         let evaluate = spec.evaluate.as_ref();
         Self {
-            min_accuracy: min_accuracy.or_else(|| evaluate.and_then(|evaluate| evaluate.min_accuracy)),
-            max_failed: max_failed.or_else(|| evaluate.and_then(|evaluate| evaluate.max_failed)).unwrap_or(0),
+            min_accuracy: args.min_accuracy.or_else(|| evaluate.and_then(|evaluate| evaluate.min_accuracy)),
+            max_failed: args.max_failed.or_else(|| evaluate.and_then(|evaluate| evaluate.max_failed)).unwrap_or(0),
         }
     }
 
