@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use batch_backend::{JobService, ListJobs, OutputStore};
-use batch_model::{BatchPredictionJob, JobName, ModelName, OutputConfig};
+use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState, ModelName, OutputConfig, Status};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,6 +17,9 @@ use crate::{
     status::Times,
     status::job_status,
 };
+
+/// No run has as many shards; a label that says so is not ours.
+const MOST_SHARDS: usize = 100_000;
 
 /// Fetches the predictions of a job into `directory`, byte for byte, and nothing else: which files, with
 /// paths relative to it.
@@ -122,6 +125,13 @@ pub fn adopt(
             // The output of the attempt before was its input.
             Some(shard) => shard.attempts.push(Attempt { input: job.input_config.clone(), ..attempt }),
             None => {
+                // What is asked later is named by its place among the shards: by the name that a job has already
+                // it would be taken for that job.
+                let gap = state.shards.len()..number.filter(|number| *number < MOST_SHARDS).unwrap_or(0);
+                for index in gap {
+                    let round = state.shards.last().map_or(0, |shard| shard.round);
+                    state.shards.push(without_job(index, round, records, clock.now()));
+                }
                 let shard = shard_of(state.shards.len(), records, job, attempt, clock.now());
                 records += if shard.round == 0 { shard.records } else { 0 };
                 state.shards.push(shard);
@@ -197,6 +207,32 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, attempt: Attempt
     let records = job_status(job, None, now).rows.unwrap_or(0);
     let digest = String::new();
     Shard { index, round: attempt.round, first, records, bytes: 0, digest, staged, attempts: vec![attempt] }
+}
+
+/// A shard of which the service has no job: it was refused, or deleted since. Nothing is known of it but that.
+fn without_job(index: usize, round: u32, first: u64, now: Timestamp) -> Shard {
+    let mut error = Status::default();
+    error.message = Some("the service has no job of it".to_owned());
+    let attempt = Attempt {
+        number: 1,
+        round,
+        input: None,
+        output: String::new(),
+        display_name: String::new(),
+        labels: serde_json::Map::new(),
+        intended: now,
+        job: None,
+        state: JobState::Failed,
+        history: vec![StateSeen { state: JobState::Failed, at: now }],
+        stats: None,
+        output_info: None,
+        error: Some(error),
+        collected: Some(Vec::new()),
+    };
+    let staged =
+        StagedState { name: String::new(), input: InputConfig::default(), bytes: None, rows: None, checksum: None };
+    let (digest, attempts) = (String::new(), vec![attempt]);
+    Shard { index, round, first, records: 0, bytes: 0, digest, staged, attempts }
 }
 
 /// The name in the output store that a run of ours gave the job; empty for a job of others.

@@ -78,6 +78,10 @@ pub async fn find_remnants(
 ) -> Result<Vec<Remnant>> {
     let mut remnants = Vec::new();
     for shard in &state.shards {
+        // Of what was adopted without a job nothing is known, so nothing can be looked for.
+        if shard.staged.name.is_empty() && shard.attempts.iter().all(Attempt::is_refused) {
+            continue;
+        }
         let mut looks = Vec::new();
         for attempt in &shard.attempts {
             context.stop.check()?;

@@ -4,7 +4,7 @@ use batch_model::JobState;
 use batch_pipeline::{Kind, RetryOptions, RunStage, Stop};
 use insta::assert_snapshot;
 
-use crate::world::World;
+use crate::world::{World, Wrong};
 
 const TABLE: &str = "text\na\nb\nc\nd\ne\n";
 const THREE_SHARDS: &str = "[limits]\nrequests = 2\n";
@@ -97,4 +97,34 @@ async fn submitted_without_it_the_rest_is_waited_for_and_collected() {
     let collected = batch_pipeline::collect(&mut run, &backends, &context, false, None).await.unwrap();
     let accounting = collected.report.unwrap().accounting;
     assert_eq!((accounting.answered, accounting.request_error), (4, 1));
+}
+
+#[tokio::test]
+async fn a_run_adopted_without_it_asks_under_names_that_no_job_has() {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00001-a1"]).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    let (backends, context) = world.tools(Stop::never());
+    let last = run.state().shards[2].attempts[0].job.clone().unwrap();
+    let last = backends.jobs.get(&last).await.unwrap();
+    let jobs = batch_pipeline::jobs_of_run(&*backends.jobs, &last).await.unwrap();
+    assert_eq!(jobs.len(), 2);
+    let (table, directory) = (world.path("table.csv"), world.path("adopted"));
+    let mut adopted = batch_pipeline::adopt(&spec, &table, &jobs, &directory, &world.clock).unwrap();
+    let collected = batch_pipeline::collect(&mut adopted, &backends, &context, false, None).await.unwrap();
+    let accounting = collected.report.unwrap().accounting;
+    assert_eq!((accounting.answered, accounting.missing), (3, 2));
+
+    // The reply is lost, and the job is looked for by its labels.
+    world.refuses([]).goes_wrong([Wrong::LostCreate]);
+    let retried = world.retry(&mut adopted, &RetryOptions::default()).await.unwrap();
+    assert_eq!(retried.report.accounting.answered, 5);
+    let mut labels = world.jobs.labels();
+    let pieces: std::collections::BTreeSet<_> =
+        labels.drain(..).map(|labels| labels[batch_pipeline::SHARD_LABEL].to_string()).collect();
+    assert_eq!(pieces.len(), 3, "{pieces:?}");
+    let left = batch_pipeline::find_remnants(adopted.state(), &directory, &backends, &context, false).await.unwrap();
+    assert_eq!(left.iter().filter(|left| left.fate == batch_pipeline::Fate::Removable).count(), 9, "{left:?}");
+    assert_eq!(left.len(), 9);
 }
