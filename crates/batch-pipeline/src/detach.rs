@@ -32,9 +32,7 @@ pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) ->
     let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs.max(1));
     let run = Mutex::new(run);
     let run = &run;
-    let each = |shard: usize| async move {
-        Ok::<_, Error>(submitting::submit(run, shard, backends, context).await?.map(|refusal| (shard, refusal)))
-    };
+    let each = |shard: usize| submitting::submit(run, shard, backends, context);
     let submitted = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
     let refused = submitted.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
     refused::take_down(*run.lock().await, refused, context)

@@ -23,6 +23,14 @@ use crate::{
 /// record, with the refusal for its status. The service wrote nothing.
 const FILE: &str = "refused.jsonl";
 
+/// The service's last word on the job of a shard.
+pub(crate) struct Refusal {
+    pub(crate) shard: usize,
+    /// Whether no job was asked for before in the place of this one.
+    pub(crate) is_first: bool,
+    pub(crate) error: Error,
+}
+
 /// Whether an error is the service's last word on this very job. A login that is not taken, or a machine of ours
 /// that fails, says nothing about it.
 pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
@@ -38,18 +46,21 @@ pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
 ///
 /// # Errors
 /// The first refusal, where no other shard of its round has a job: then nothing came of the round, and the same
-/// command goes on with it once the reason is gone. The run's directory cannot be read or written.
-pub(crate) fn take_down(run: &mut RunDir, mut refused: Vec<(usize, Error)>, context: &Context) -> Result<()> {
-    refused.sort_by_key(|(shard, _)| *shard);
-    for (shard, error) in refused {
-        if !has_company(run.state(), shard)? {
-            return Err(error);
+/// command goes on with it once the reason is gone; or, of a retry, one with other options takes its place. The run's
+/// directory cannot be read or written.
+pub(crate) fn take_down(run: &mut RunDir, mut refused: Vec<Refusal>, context: &Context) -> Result<()> {
+    refused.sort_by_key(|refusal| refusal.shard);
+    let mut alone = Vec::new();
+    for refusal in refused {
+        if !has_company(run.state(), refusal.shard)? {
+            alone.push(refusal);
+            continue;
         }
-        let text = words_of(&error);
-        let file = write(run, shard, &text)?;
+        let text = words_of(&refusal.error);
+        let file = write(run, refusal.shard, &text)?;
         let now = context.clock.now();
         run.update(|state| {
-            let Some(attempt) = state.shards[shard].attempts.last_mut() else { return };
+            let Some(attempt) = state.shards[refusal.shard].attempts.last_mut() else { return };
             let mut status = Status::default();
             status.message = Some(text);
             attempt.error = Some(status);
@@ -59,7 +70,12 @@ pub(crate) fn take_down(run: &mut RunDir, mut refused: Vec<(usize, Error)>, cont
             state.finished = None;
         })?;
     }
-    Ok(())
+    let withdrawn: Vec<usize> = alone.iter().filter(|alone| alone.is_first).map(|alone| alone.shard).collect();
+    if !withdrawn.is_empty() {
+        // It is known that no job came of these.
+        run.update(|state| withdrawn.iter().for_each(|shard| drop(state.shards[*shard].attempts.pop())))?;
+    }
+    alone.into_iter().next().map_or(Ok(()), |first| Err(first.error))
 }
 
 /// Whether another shard of the same round has a job.

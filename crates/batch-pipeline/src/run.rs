@@ -98,7 +98,7 @@ async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Res
     let run = &run;
     let each = |shard: usize| async move {
         if let Some(refusal) = submit(run, shard, backends, context).await? {
-            return Ok(Some((shard, refusal)));
+            return Ok(Some(refusal));
         }
         if !current(run.lock().await.state(), shard)?.has_ended() {
             wait(run, shard, backends, context).await?;

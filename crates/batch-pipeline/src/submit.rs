@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
     patience::patiently,
-    refused::{is_refusal, words_of},
+    refused::{Refusal, is_refusal, words_of},
     state::{Attempt, RunState, StateSeen},
 };
 
@@ -34,12 +34,13 @@ const SETTLE: Duration = Duration::from_secs(5);
 const CREATES: u32 = 3;
 
 /// Sees to it that the newest attempt of `shard` has a job; why not, where the service refused it for good.
+/// A job that was not the first to be asked for is refused only once those before were looked for again.
 pub(crate) async fn submit(
     run: &Mutex<&mut RunDir>,
     shard: usize,
     backends: &Backends,
     context: &Context,
-) -> Result<Option<Error>> {
+) -> Result<Option<Refusal>> {
     let Some((attempt, intended_before, job)) = intend(run, shard, backends, context).await? else { return Ok(None) };
     // An intent from an earlier process may have become a job.
     let mut found = if intended_before { look_twice(backends, shard, &attempt, context).await? } else { None };
@@ -59,10 +60,18 @@ pub(crate) async fn submit(
             }
             Err(error) => {
                 let (maybe_done, is_refusal) = (error.maybe_done(), is_refusal(&error));
+                let is_first = !intended_before && creates == 1;
+                if is_refusal && !is_first {
+                    // The list may have it only now.
+                    found = look_twice(backends, shard, &attempt, context).await?;
+                    if found.is_some() {
+                        continue;
+                    }
+                }
                 let failed = Error::new(Kind::Backend, format!("create the job of shard {shard}")).with_source(error);
                 if is_refusal {
                     context.events.send(&Event::Refused { shard, error: words_of(&failed) });
-                    return Ok(Some(failed));
+                    return Ok(Some(Refusal { shard, is_first, error: failed }));
                 }
                 let hint = "run it again: the job is looked for before another is created";
                 return Err(if maybe_done { failed.with_hint(hint) } else { failed });

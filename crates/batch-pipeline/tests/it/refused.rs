@@ -128,3 +128,33 @@ async fn a_run_adopted_without_it_asks_under_names_that_no_job_has() {
     assert_eq!(left.iter().filter(|left| left.fate == batch_pipeline::Fate::Removable).count(), 9, "{left:?}");
     assert_eq!(left.len(), 9);
 }
+
+#[tokio::test]
+async fn a_refusal_after_a_lost_reply_is_not_the_last_word() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("");
+    world.goes_wrong([Wrong::LostCreate, Wrong::EmptyList, Wrong::EmptyList, Wrong::RefusedCreate]);
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!(report.accounting.answered, 5);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_that_is_refused_gives_way_to_one_with_other_options() {
+    let world = World::new();
+    let spec = world.table(TABLE).fails(["b"]).spec("");
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]).refuses(["s00001-a1"]);
+    let with = |model: &str| {
+        let mut settings = batch_pipeline::Overrides::default();
+        settings.push("request.model", model, "--set");
+        RetryOptions { settings, ..RetryOptions::default() }
+    };
+    world.retry(&mut run, &with("gemini-2.5-flahs")).await.unwrap_err();
+    // Nothing was sent, and nothing was paid for.
+    let retried = world.refuses([]).retry(&mut run, &with("gemini-2.5-pro")).await.unwrap();
+    assert_eq!(retried.report.accounting.answered, 5);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 2);
+}
