@@ -38,7 +38,9 @@ pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
         error.kind(),
         BackendKind::Unauthenticated | BackendKind::NoCredentials | BackendKind::Io | BackendKind::Other
     );
-    of_the_job && error.service().is_some() && !error.maybe_done()
+    // The service says so in its own form. A page is of what stands between: a proxy, a network to log in to.
+    let is_said = error.service().is_some_and(|service| service.message.is_some() || service.status.is_some());
+    of_the_job && is_said && !error.maybe_done()
 }
 
 /// Has it in the run's state and among its predictions that the jobs of these shards were refused, so that the
@@ -116,4 +118,23 @@ fn write(run: &RunDir, shard: usize, why: &str) -> Result<CollectedFile> {
     })?;
     listed?;
     Ok(CollectedFile { path: relative.to_string_lossy().replace('\\', "/"), bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use batch_backend::{Error as BackendError, ServiceError};
+
+    use super::*;
+
+    #[test]
+    fn what_stands_between_does_not_speak_for_the_service() {
+        let refused = |service| BackendError::new(BackendKind::PermissionDenied, "create", "x").with_service(service);
+        let mut service = ServiceError::new(403);
+        assert!(!is_refusal(&refused(service.clone())), "nothing is said");
+        service.body = Some("<html>Log in to the hotel's network</html>".to_owned());
+        assert!(!is_refusal(&refused(service.clone())));
+        service.message = Some("Permission denied".to_owned());
+        service.body = None;
+        assert!(is_refusal(&refused(service)));
+    }
 }
