@@ -67,6 +67,15 @@ fn a_record_without_an_answer_is_exit_code_1_unless_allowed() {
 }
 
 #[test]
+fn a_record_that_was_not_asked_about_is_not_compared() {
+    let context = Context::new();
+    context.write("results.csv", "category,outcome,answer\nsport,answered,sport\ntech,skipped,\n");
+    let ran = context.run(&["eval", "--input", "results.csv", "--expected", "category", "--format", "json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&report["metrics"]["total"], &report["unanswered"]), (&1.into(), &0.into()), "{}", ran.stdout);
+}
+
+#[test]
 fn mismatches_do_not_overwrite_the_results() {
     let context = Context::new();
     context.write("results.csv", RESULTS);
