@@ -300,6 +300,10 @@ impl PartSpans {
                     let value = cursor.value()?;
                     if Part::is_content(name) && !is_null {
                         once(&mut seen, 2)?;
+                        // A name of no length would lie nowhere.
+                        if name.is_empty() {
+                            return None;
+                        }
                         part.data = (Span::new(&cursor.range_of(name))?, Span::new(&value)?);
                     }
                 }
@@ -423,6 +427,7 @@ mod tests {
             r#"{"candidates":[{"content":{"parts":[{"text":"a","text":null}]}}]}"#,
             r#"{"candidates":[{"content":{"parts":[{"thought":1}]}}]}"#,
             r#"{"candidates":[{"content":{"parts":[{"inlineData":{},"functionCall":{}}]}}]}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"a","":{}}]}}]}"#,
             r#"{"usageMetadata":{"promptTokenCount":"5"}}"#,
             r#"{"usageMetadata":{"promptTokenCount":5.0}}"#,
             r#"{"usageMetadata":{"promptTokenCount":5,"prompt_token_count":6}}"#,
