@@ -14,6 +14,9 @@ use crate::table::{Record, Table};
 
 /// So much of a table is rendered at once: a batch and its lines stay in a core's own cache.
 const BATCH: Size = Size { bytes: 64 * 1024, records: 512 };
+/// The records of a batch but the first keep no more memory for those of the next than so many times what they
+/// may have in text.
+const KEPT: usize = 16;
 /// How many batches a thread has at most, with the one that it renders.
 const WAITING: usize = 2;
 
@@ -256,6 +259,12 @@ impl<'b, R: Read> Source<'b, R> {
     /// Puts the next records into a batch in place of those that it has.
     fn fill(&mut self, batch: &mut Batch) -> Filled {
         batch.count = 0;
+        // The first of a batch may be as large as it will. Behind it large ones stand now here, now there, and
+        // each of these places would keep the memory of the largest.
+        let kept: usize = batch.records.iter().skip(1).map(Record::memory).sum();
+        if KEPT * self.batch.bytes < kept {
+            batch.records.truncate(1);
+        }
         let mut bytes = 0;
         while batch.count < self.batch.records && bytes < self.batch.bytes {
             if batch.count == batch.records.len() {
@@ -441,6 +450,22 @@ mod tests {
             let built = by_build(&text, &template, &key, threads, Size { bytes: batch.0, records: batch.1 });
             prop_assert_eq!(built, one_by_one(&text, &template, &key));
         }
+    }
+
+    /// Wherever in their batches they stand.
+    #[test]
+    fn large_records_do_not_each_leave_their_memory() {
+        let large = "x".repeat(100_000);
+        let rows = (0..20).map(|before| format!("{}{large}\n", "a\n".repeat(before)));
+        let text = format!("body\n{}", rows.collect::<String>());
+        let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table(&text).columns()).unwrap();
+        let mut build = Build::new(&template, &KeySpec::Index);
+        build.batch = Size { bytes: 1000, records: 512 };
+        let mut source = Source::new(table(&text), &build).unwrap();
+        let mut batch = Batch::default();
+        while matches!(source.fill(&mut batch), Filled::Full) {}
+        let memory: usize = batch.records.iter().map(Record::memory).sum();
+        assert!(memory < 5 * large.len(), "{memory}");
     }
 
     /// Takes some bytes, and then no more.

@@ -147,6 +147,11 @@ impl Record {
         self.text.len()
     }
 
+    /// About how many bytes it keeps for the next one.
+    pub(crate) fn memory(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// The record as it is written, where this is how the `csv` crate writes it with this delimiter: quotes
     /// around the fields that need them and around no others. Without its line end.
     pub(crate) fn as_csv(&self, delimiter: u8) -> Option<&str> {
