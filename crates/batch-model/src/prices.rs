@@ -159,19 +159,20 @@ impl UsageTotals {
 
 fn tokens_of(details: &List<ModalityTokenCount>, wanted: impl Fn(&Modality) -> bool) -> u64 {
     let of_kind = details.iter().filter(|detail| wanted(detail.modality.as_ref().unwrap_or(&Modality::Unspecified)));
-    of_kind.filter_map(|detail| u64::try_from(detail.token_count?).ok()).sum()
+    of_kind.filter_map(|detail| u64::try_from(detail.token_count?).ok()).fold(0, u64::saturating_add)
 }
 
 impl AddAssign for TokenTotals {
+    /// Counts that no service gives, of a damaged file, end at the most that there can be.
     fn add_assign(&mut self, other: Self) {
-        self.input += other.input;
-        self.audio_input += other.audio_input;
-        self.cached_input += other.cached_input;
-        self.cached_audio_input += other.cached_audio_input;
-        self.tool_use += other.tool_use;
-        self.output += other.output;
-        self.thinking += other.thinking;
-        self.media_output += other.media_output;
+        self.input = self.input.saturating_add(other.input);
+        self.audio_input = self.audio_input.saturating_add(other.audio_input);
+        self.cached_input = self.cached_input.saturating_add(other.cached_input);
+        self.cached_audio_input = self.cached_audio_input.saturating_add(other.cached_audio_input);
+        self.tool_use = self.tool_use.saturating_add(other.tool_use);
+        self.output = self.output.saturating_add(other.output);
+        self.thinking = self.thinking.saturating_add(other.thinking);
+        self.media_output = self.media_output.saturating_add(other.media_output);
     }
 }
 
@@ -186,13 +187,14 @@ impl TokenTotals {
     /// Every token that is paid as input, at whatever rate.
     #[must_use]
     pub fn prompts(&self) -> u64 {
-        self.input + self.audio_input + self.cached_input + self.cached_audio_input + self.tool_use
+        let parts = [self.input, self.audio_input, self.cached_input, self.cached_audio_input, self.tool_use];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Every token that is paid as output: answers and thoughts.
     #[must_use]
     pub fn answers(&self) -> u64 {
-        self.output + self.thinking + self.media_output
+        [self.output, self.thinking, self.media_output].into_iter().fold(0, u64::saturating_add)
     }
 }
 

@@ -192,6 +192,8 @@ impl Record {
     pub(super) fn set_fields(&mut self, text: &str, start: usize, fields: &Fields, marks: &Marks, delimiter: u8) {
         self.clear();
         let padding = start % BLOCK;
+        // At once, so that what comes last does not double the room of a large record.
+        self.text.reserve(padding + text.len() + SPACES.len());
         self.text.push_str(&SPACES[..padding]);
         self.text.push_str(text);
         // Who escapes a part of it may look that much further.

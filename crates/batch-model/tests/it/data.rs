@@ -184,3 +184,11 @@ fn totals_add_up_in_any_grouping() {
 fn assert_close(got: Option<f64>, wanted: f64) {
     assert!(got.is_some_and(|got| (got - wanted).abs() < 1e-12), "{got:?} is not {wanted}");
 }
+
+#[test]
+fn counts_that_cannot_be_do_not_wrap_around() {
+    let most = json!(i64::MAX);
+    let usage = json!({ "promptTokenCount": most, "candidatesTokenCount": most, "thoughtsTokenCount": most });
+    let all = totals([usage.clone(), usage.clone(), usage]).all();
+    assert_eq!((all.prompts(), all.answers()), (u64::MAX, u64::MAX));
+}
