@@ -308,7 +308,7 @@ pub(crate) struct JoinArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
-    /// A spec whose [evaluate] says what is compared; flags stand over it.
+    /// A spec whose `[evaluate]` says what is compared; flags stand over it.
     #[arg(long, value_name = "SPEC")]
     pub(crate) spec: Option<PathBuf>,
 
