@@ -111,6 +111,9 @@ pub(super) struct Setup<'a> {
 const UPLOAD_SPEC: &str = "upload.toml";
 const READY: &str = "ready.jsonl";
 
+/// What a floor writes, in the folder of the work.
+pub(super) const FLOOR_COPY: &str = "copy";
+
 const LABEL: &str = "id=n{{ record.index }}";
 
 impl Setup<'_> {
@@ -187,7 +190,7 @@ impl Setup<'_> {
     /// written.
     fn floor(&self, task: Task, data: &Data) -> Option<Contestant> {
         let (table, predictions) = (text(&data.table()), text(&data.predictions()));
-        let output = text(&self.folder.join("copy"));
+        let output = text(&self.folder.join(FLOOR_COPY));
         let (name, command) = match task {
             Task::Build => ("cp", words(["cp", &table, &output], &[], &[])),
             Task::Join | Task::JoinJsonl | Task::JoinParquet => {

@@ -43,8 +43,9 @@ pub(super) fn page(product: &Path, contests: &[Contest]) -> Result<String> {
         "<!-- Written by `cargo xtask bench`; do not edit. -->\n\n\
          # Benchmarks\n\n\
          `cargo xtask bench` makes the data, runs the program as it is shipped and the others in turn on the same\n\
-         cores, looks at each output before it counts a time, and writes this page. Times are medians; ratios are\n\
-         taken within a round, so that other work on the machine falls on both alike, and shown with the least and\n\
+         cores, looks at each output before it counts a time, and writes this page. Each command runs twice in a\n\
+         row, of which the second counts, so that all find memory that the machine has at hand. Times are medians;\n\
+         ratios are taken within a round, so that other work on the machine falls on both alike, and shown with the least and\n\
          the greatest. Memory is the most that was resident, mapped files included. Inputs and outputs are in the\n\
          page cache. [performance.md](performance.md) says what to do about it, `fixtures/bench/` what each of the\n\
          others runs.\n"
