@@ -14,7 +14,8 @@ const WAITING: usize = 2;
 ///
 /// To write a file of results costs as much time as to make them; with a second core both go
 /// on at once. A thread is started for more than some 128 KiB; what is less is written by
-/// [`flush`](Write::flush) or [`finish`](Self::finish). Bytes arrive in order. A failure to write is told
+/// [`flush`](Write::flush) or [`finish`](Self::finish). Where the process has one core alone, there is no
+/// thread, and large writes go through as they are: to hand them over would be one more copy. Bytes arrive in order. A failure to write is told
 /// by one of the next calls, and at the latest by [`finish`](Self::finish), which alone says that everything
 /// was written.
 ///
@@ -32,6 +33,8 @@ const WAITING: usize = 2;
 pub struct WriteBehind<W> {
     piece: Vec<u8>,
     state: State<W>,
+    /// How many cores there are for the process; `None` before anybody asked.
+    cores: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -93,7 +96,7 @@ impl<W: Write + Send + 'static> Thread<W> {
 impl<W: Write + Send + 'static> WriteBehind<W> {
     /// Writes to `out`, on a thread of its own where there is much to write.
     pub fn new(out: W) -> Self {
-        Self { piece: Vec::new(), state: State::Here(out) }
+        Self { piece: Vec::new(), state: State::Here(out), cores: None }
     }
 
     /// Waits until everything is written and flushed, and gives the writer back.
@@ -143,6 +146,24 @@ impl<W: Write + Send + 'static> WriteBehind<W> {
             state => state,
         };
     }
+
+    /// Whether nothing would go on beside the writing. Asked for much that is to be written alone, since
+    /// the answer takes a look into files of the system.
+    fn is_alone(&mut self) -> bool {
+        let count = || thread::available_parallelism().map_or(1, usize::from);
+        matches!(self.state, State::Here(_)) && *self.cores.get_or_insert_with(count) < 2
+    }
+
+    /// Writes what was gathered, and then these, on this thread.
+    fn write_here(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let State::Here(out) = &mut self.state else { return Err(after_failure()) };
+        let written = out.write_all(&self.piece).and_then(|()| out.write_all(bytes));
+        self.piece.clear();
+        if written.is_err() {
+            self.state = State::Failed;
+        }
+        written
+    }
 }
 
 fn after_failure() -> io::Error {
@@ -151,6 +172,10 @@ fn after_failure() -> io::Error {
 
 impl<W: Write + Send + 'static> Write for WriteBehind<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if PIECE <= self.piece.len() + bytes.len() && self.is_alone() {
+            self.write_here(bytes)?;
+            return Ok(bytes.len());
+        }
         let count = bytes.len().min(PIECE - self.piece.len());
         self.piece.extend_from_slice(&bytes[..count]);
         if PIECE <= self.piece.len() {
@@ -161,13 +186,14 @@ impl<W: Write + Send + 'static> Write for WriteBehind<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let State::Here(out) = &mut self.state {
-            let written = out.write_all(&self.piece).and_then(|()| out.flush());
-            self.piece.clear();
-            if written.is_err() {
+        if let State::Here(_) = self.state {
+            self.write_here(&[])?;
+            let State::Here(out) = &mut self.state else { return Err(after_failure()) };
+            let flushed = out.flush();
+            if flushed.is_err() {
                 self.state = State::Failed;
             }
-            return written;
+            return flushed;
         }
         self.send()?;
         let State::Behind(thread) = &self.state else { return Err(after_failure()) };
@@ -183,16 +209,52 @@ impl<W: Write + Send + 'static> Write for WriteBehind<W> {
 mod tests {
     use super::*;
 
+    fn on<W: Write + Send + 'static>(cores: usize, out: W) -> WriteBehind<W> {
+        WriteBehind { cores: Some(cores), ..WriteBehind::new(out) }
+    }
+
     #[test]
     fn bytes_arrive_in_order() {
-        let mut out = WriteBehind::new(Vec::new());
-        let mut expected = Vec::new();
-        for number in 0..300_000_u32 {
-            let line = format!("{number}\n");
-            out.write_all(line.as_bytes()).unwrap();
-            expected.extend_from_slice(line.as_bytes());
+        for cores in [1, 2] {
+            let mut out = on(cores, Vec::new());
+            let mut expected = Vec::new();
+            for number in 0..300_000_u32 {
+                let line = format!("{number}\n");
+                out.write_all(line.as_bytes()).unwrap();
+                expected.extend_from_slice(line.as_bytes());
+            }
+            assert!(out.finish().unwrap() == expected);
         }
-        assert!(out.finish().unwrap() == expected);
+    }
+
+    /// Tells of each write how long it is, and on which thread.
+    #[derive(Debug)]
+    struct Told(Vec<(usize, thread::ThreadId)>);
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push((bytes.len(), thread::current().id()));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn with_one_core_large_writes_go_through() {
+        let mut out = on(1, Told(Vec::new()));
+        for length in [10, PIECE, 3 * PIECE, 7] {
+            out.write_all(&vec![b'x'; length]).unwrap();
+        }
+        let here = thread::current().id();
+        let written = [10, PIECE, 3 * PIECE, 7].map(|length| (length, here));
+        assert_eq!(out.finish().unwrap().0, written);
+
+        let mut out = on(2, Told(Vec::new()));
+        out.write_all(&vec![b'x'; 3 * PIECE]).unwrap();
+        assert!(out.finish().unwrap().0.iter().all(|(_, thread)| *thread != here));
     }
 
     /// Takes some bytes, and then no more.
@@ -212,19 +274,21 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_and_stays() {
-        let mut out = WriteBehind::new(Full(3 * PIECE));
-        let line = [b'x'; 1000];
-        let failed = (0..10_000).find_map(|_| out.write_all(&line).err()).expect("ten megabytes do not fit");
-        assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
-        assert!((0..1000).any(|_| out.write_all(&line).is_err()));
-        assert!(out.finish().is_err());
+        for cores in [1, 2] {
+            let mut out = on(cores, Full(3 * PIECE));
+            let line = [b'x'; 1000];
+            let failed = (0..10_000).find_map(|_| out.write_all(&line).err()).expect("ten megabytes do not fit");
+            assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
+            assert!((0..1000).any(|_| out.write_all(&line).is_err()));
+            assert!(out.finish().is_err());
+        }
     }
 
     #[test]
     fn pieces_of_any_size_arrive_whole() {
         for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
-            for _ in 0..2 {
-                let mut out = WriteBehind::new(Vec::new());
+            for cores in [1, 2] {
+                let mut out = on(cores, Vec::new());
                 out.write_all(&vec![b'x'; length]).unwrap();
                 out.flush().unwrap();
                 out.write_all(b"end").unwrap();
