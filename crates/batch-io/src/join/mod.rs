@@ -377,7 +377,10 @@ impl<'a> Join<'a> {
         Ok(matches)
     }
 
-    fn pass<'p, R: Read>(&'p self, table: Table<R>) -> Result<Pass<'p, R>> {
+    fn pass<'p, R: Read>(&'p self, mut table: Table<R>) -> Result<Pass<'p, R>> {
+        if self.output != TableFormat::Jsonl {
+            table.leave_out_escapes();
+        }
         Pass::new(table, &self.key, self.skip.as_deref())
     }
 }

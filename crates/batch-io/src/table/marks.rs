@@ -7,8 +7,10 @@ use crate::block::{BLOCK, Block, Level, Simd, dispatch, last_block};
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     blocks: Vec<Marked>,
-    /// Which bytes need an escape in JSON, a bit for each.
+    /// Which bytes need an escape in JSON, a bit for each; nothing where nobody asks.
     escapes: Vec<u64>,
+    /// Whether nobody asks which bytes need an escape.
+    without_escapes: bool,
 }
 
 /// What was found in a block, a bit for each byte.
@@ -21,13 +23,23 @@ struct Marked {
 }
 
 impl Marks {
+    /// Does not look any more for what needs an escape: a third of the work.
+    pub(super) fn leave_out_escapes(&mut self) {
+        self.without_escapes = true;
+        self.escapes = Vec::new();
+    }
+
     /// Looks at these bytes.
     pub(super) fn look(&mut self, bytes: &[u8]) {
         // What is there already is written over.
         let blocks = bytes.len().div_ceil(BLOCK);
         self.blocks.resize(blocks, Marked::default());
-        self.escapes.resize(blocks, 0);
-        dispatch!(Level::new(), simd => look(simd, bytes, &mut self.blocks, &mut self.escapes));
+        if self.without_escapes {
+            dispatch!(Level::new(), simd => look(simd, bytes, &mut self.blocks));
+        } else {
+            self.escapes.resize(blocks, 0);
+            dispatch!(Level::new(), simd => look_for_all(simd, bytes, &mut self.blocks, &mut self.escapes));
+        }
     }
 
     /// The quotes at `from` and behind it, one after the other.
@@ -54,9 +66,9 @@ impl Marks {
     }
 
     /// Which bytes need an escape in JSON, from the block on in which the byte at `from` is, to the one
-    /// before `end`.
+    /// before `end`. Nothing where they were left out.
     pub(super) fn escapes(&self, from: usize, end: usize) -> &[u64] {
-        &self.escapes[from / BLOCK..end.div_ceil(BLOCK)]
+        if self.without_escapes { &[] } else { &self.escapes[from / BLOCK..end.div_ceil(BLOCK)] }
     }
 }
 
@@ -86,27 +98,42 @@ impl Iterator for Places<'_> {
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn look<S: Simd>(simd: S, bytes: &[u8], blocks: &mut [Marked], escapes: &mut [u64]) {
+fn look<S: Simd>(simd: S, bytes: &[u8], blocks: &mut [Marked]) {
     let mut line_feeds = 0;
     let (whole, rest) = bytes.as_chunks();
-    let ((blocks, last), (escapes, last_escapes)) =
-        (blocks.split_at_mut(whole.len()), escapes.split_at_mut(whole.len()));
-    for ((block, marked), escapes) in whole.iter().zip(blocks).zip(escapes) {
-        look_at(simd, block, &mut line_feeds, marked, escapes);
+    let (blocks, last) = blocks.split_at_mut(whole.len());
+    for (block, marked) in whole.iter().zip(blocks) {
+        *marked = mark(Block::load(simd, block), &mut line_feeds);
     }
-    if let ([marked], [escapes]) = (last, last_escapes) {
-        look_at(simd, &last_block(rest, b'.'), &mut line_feeds, marked, escapes);
+    if let [marked] = last {
+        *marked = mark(Block::load(simd, &last_block(rest, b'.')), &mut line_feeds);
     }
 }
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn look_at<S: Simd>(simd: S, block: &[u8; BLOCK], line_feeds_before: &mut u64, marked: &mut Marked, escapes: &mut u64) {
-    let block = Block::load(simd, block);
+fn look_for_all<S: Simd>(simd: S, bytes: &[u8], blocks: &mut [Marked], escapes: &mut [u64]) {
+    let mut line_feeds = 0;
+    let (whole, rest) = bytes.as_chunks();
+    let ((blocks, last), (escapes, last_escapes)) =
+        (blocks.split_at_mut(whole.len()), escapes.split_at_mut(whole.len()));
+    for ((block, marked), escapes) in whole.iter().zip(blocks).zip(escapes) {
+        let block = Block::load(simd, block);
+        (*marked, *escapes) = (mark(block, &mut line_feeds), block.json_escapes());
+    }
+    if let ([marked], [escapes]) = (last, last_escapes) {
+        let block = Block::load(simd, &last_block(rest, b'.'));
+        (*marked, *escapes) = (mark(block, &mut line_feeds), block.json_escapes());
+    }
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn mark<S: Simd>(block: Block<S>, line_feeds_before: &mut u64) -> Marked {
     let line_feeds = block.equal(b'\n');
-    *escapes = block.json_escapes();
-    *marked = Marked { quotes: block.equal(b'"'), line_feeds, line_feeds_before: *line_feeds_before };
+    let marked = Marked { quotes: block.equal(b'"'), line_feeds, line_feeds_before: *line_feeds_before };
     *line_feeds_before += u64::from(line_feeds.count_ones());
+    marked
 }
 
 #[cfg(test)]
@@ -124,6 +151,13 @@ mod tests {
             // Other bytes before: they leave nothing behind.
             marks.look(&[b'"'; 150]);
             marks.look(&bytes);
+            let mut fewer = Marks::default();
+            fewer.look(&[b'"'; 150]);
+            fewer.leave_out_escapes();
+            fewer.look(&bytes);
+            prop_assert!(fewer.escapes(0, bytes.len()).is_empty());
+            prop_assert!(fewer.quotes(0).eq(marks.quotes(0)));
+            prop_assert_eq!(fewer.line_feeds(0, bytes.len()), marks.line_feeds(0, bytes.len()));
             let escape = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
             for from in 0..=bytes.len() {
                 let first = |is: &dyn Fn(&u8) -> bool| bytes[from..].iter().position(is).map(|place| from + place);

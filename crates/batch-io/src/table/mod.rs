@@ -108,6 +108,11 @@ impl<R: Read> Table<R> {
         &self.columns
     }
 
+    /// Does not find out in advance what of the records needs an escape in JSON, for who writes none.
+    pub(crate) fn leave_out_escapes(&mut self) {
+        self.marks.leave_out_escapes();
+    }
+
     /// What errors call the file.
     pub fn name(&self) -> &str {
         &self.name

@@ -136,7 +136,7 @@ impl Record {
     pub(crate) fn push_escaped(&self, column: usize, out: &mut Page) {
         let field = self.fields[column];
         if self.escapes.is_empty() {
-            return push_escaped(&self.text[field.start..field.end], out);
+            return push_escaped(self.get(column), out);
         }
         let doubled = matches!(field.text, Text::Doubled { .. });
         push_escaped_part(&self.text, &self.escapes, field.start..field.end, doubled, out);
@@ -191,6 +191,14 @@ impl Record {
     /// Takes the fields of a CSV table whose text this is, and which begins at `start` of what was looked at.
     pub(super) fn set_fields(&mut self, text: &str, start: usize, fields: &Fields, marks: &Marks, delimiter: u8) {
         self.clear();
+        self.delimiter = fields.is_plain.then_some(delimiter);
+        let escapes = marks.escapes(start, start + text.len());
+        if escapes.is_empty() {
+            self.text.push_str(text);
+            self.end = text.len();
+            self.fields.extend_from_slice(&fields.fields);
+            return;
+        }
         let padding = start % BLOCK;
         // At once, so that what comes last does not double the room of a large record.
         self.text.reserve(padding + text.len() + SPACES.len());
@@ -206,8 +214,7 @@ impl Record {
             end: padding + field.end,
             ..*field
         }));
-        self.escapes.extend_from_slice(marks.escapes(start, start + text.len()));
-        self.delimiter = fields.is_plain.then_some(delimiter);
+        self.escapes.extend_from_slice(escapes);
     }
 
     /// Gives out its memory, for [`set_values`](Self::set_values) to bring back.
@@ -278,11 +285,15 @@ mod tests {
             body in "(a|b|,|;|\t|\"|\"\"|\"a\"|\"\n\"|\r\n|\u{1}|é){0,24}\n",
             delimiter in proptest::sample::select(b",;\t".to_vec()),
             always: bool,
+            without_escapes: bool,
         ) {
             let header = ["x", "y"].join(char::from(delimiter).encode_utf8(&mut [0; 4]));
             let style = if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
             for text in [format!("{header}\n{body}"), format!("{header}\n{}", written(&["k", &body], delimiter, style))] {
                 let mut table = Table::new(text.as_bytes(), "t.csv", TableFormat::Csv { delimiter }).unwrap();
+                if without_escapes {
+                    table.leave_out_escapes();
+                }
                 let mut record = Record::new();
                 while let Ok(true) = table.read(&mut record) {
                     let fields: Vec<&str> = record.iter().collect();
