@@ -298,6 +298,9 @@ impl JsonAnswer<'_> {
 }
 
 fn json_answer<'t>(text: &'t str, format: &AnswerFormat) -> serde_json::Result<JsonAnswer<'t>> {
+    if let Some(word) = format.schema().and_then(|schema| schema.word(text)) {
+        return Ok(JsonAnswer { text: Cow::Borrowed(word), misfit: None, is_object: false });
+    }
     let trimmed = text.trim();
     let json = unfenced(trimmed).unwrap_or(trimmed);
     let value = match serde_json::from_str::<&RawValue>(json) {
@@ -350,7 +353,7 @@ impl<'a> Content<'a> {
             return None;
         }
         match &self.text {
-            Some(text) if !text.trim().is_empty() => None,
+            Some(text) if !is_blank(text) => None,
             Some(_) => Some(Nothing::Text),
             None if self.has_thoughts => Some(Nothing::Answer),
             None => Some(Nothing::Parts),
@@ -361,6 +364,11 @@ impl<'a> Content<'a> {
     fn into_text(self) -> Option<Cow<'a, str>> {
         self.text.filter(|text| !text.is_empty())
     }
+}
+
+/// Whether it is nothing but white space, of any kind; mostly its first byte tells that it is not.
+fn is_blank(text: &str) -> bool {
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
 }
 
 fn is_unspecified(value: &str) -> bool {

@@ -36,6 +36,8 @@ struct Walk {
 pub(super) struct Schema {
     root: Node,
     definitions: Vec<(String, Node)>,
+    /// Where one of some words is all that it asks for: those that stand in JSON as they are.
+    words: Vec<String>,
 }
 
 /// What a schema asks of one value. A value fits where all of it holds; a keyword that is not
@@ -120,7 +122,16 @@ impl Schema {
                 definitions.push((name.to_owned(), Node::read(value, 1)));
             }
         }
-        Self { root: Node::read(schema, 0), definitions }
+        let root = Node::read(schema, 0);
+        let words = root.words().unwrap_or_default().iter().filter(|word| !word.contains(needs_escape));
+        Self { words: words.cloned().collect(), root, definitions }
+    }
+
+    /// What an answer says that is one of the words which are asked for, in its quotation marks: so most answers
+    /// come that are to be one of some words. `None` for any other, which may fit all the same.
+    pub(super) fn word<'t>(&self, answer: &'t str) -> Option<&'t str> {
+        let inside = answer.strip_prefix('"')?.strip_suffix('"')?;
+        self.words.iter().any(|word| word == inside).then_some(inside)
     }
 
     /// The names of an object's fields, in the order in which they become columns:
@@ -250,7 +261,21 @@ impl Schema {
     }
 }
 
+fn needs_escape(character: char) -> bool {
+    character < ' ' || matches!(character, '"' | '\\')
+}
+
 impl Node {
+    /// The strings that it allows, where it asks for nothing else.
+    fn words(&self) -> Option<&[String]> {
+        let takes_strings = self.types.is_empty() || self.types.contains(&Type::String);
+        let asks_for_more = self.reference.is_some()
+            || !self.any_of.is_empty()
+            || !self.all_of.is_empty()
+            || self.lengths != Bounds::default();
+        self.allowed.as_deref().filter(|_| takes_strings && !asks_for_more)
+    }
+
     fn read(schema: &RawValue, depth: usize) -> Self {
         let members = Members::of(schema);
         if DEEPEST < depth {
@@ -439,6 +464,46 @@ mod tests {
         match schema.check(serde_json::from_str(answer).unwrap()) {
             Ok(()) => "fits".to_owned(),
             Err(Misfit { pointer, what }) => format!("{pointer} {what}"),
+        }
+    }
+
+    /// What is known without a parser is what the parser says.
+    #[test]
+    fn a_word_in_quotes_is_known_where_words_are_all_that_is_asked_for() {
+        let words = r#""enum":["a","b c","日本","q\"","x\\u0061","x\\"]"#;
+        let schema = |rest: &str| Schema::read(serde_json::from_str(&format!("{{{words}{rest}}}")).unwrap());
+        let answers = [
+            r#""a""#,
+            r#""b c""#,
+            r#""日本""#,
+            r#""\u0061""#,
+            r#""q\"""#,
+            r#""q"""#,
+            r#""x\u0061""#,
+            r#""x\""#,
+            r#""c""#,
+            "a",
+            " \"a\"",
+            "\"",
+        ];
+        for (rest, is_simple) in [
+            ("", true),
+            (r#","type":"STRING","nullable":true"#, true),
+            (r#","type":["integer","string"]"#, true),
+            (r#","type":"INTEGER""#, false),
+            (r#","maxLength":1"#, false),
+            (r#","anyOf":[{"type":"INTEGER"}]"#, false),
+            (r##","$ref":"#/$defs/x""##, false),
+        ] {
+            let schema = schema(rest);
+            let known: Vec<&str> = answers.iter().filter_map(|answer| schema.word(answer)).collect();
+            assert_eq!(known, if is_simple { vec!["a", "b c", "日本"] } else { Vec::new() }, "{rest}");
+            for answer in answers {
+                if let Some(word) = schema.word(answer) {
+                    let value = serde_json::from_str(answer).unwrap();
+                    assert_eq!((json::string(value).as_deref(), schema.check(value)), (Some(word), Ok(())));
+                }
+            }
         }
     }
 
