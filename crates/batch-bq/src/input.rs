@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use batch_backend::{Column, ColumnKind, Columns, Error, InputStore, Kind, RequestSink, Result, Staged, StagedSize};
-use batch_http::{ResumableUpload, UploadBuffer};
+use batch_http::{Chunks, ResumableUpload, UploadBuffer};
 use batch_model::{BigQueryUri, InputConfig};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -170,6 +170,12 @@ fn field(column: &Column) -> Field {
     Field::nullable(&column.name, kind)
 }
 
+fn hash(chunks: &Chunks) -> u128 {
+    let mut hasher = XxHash3_128::with_seed(0);
+    chunks.iter().for_each(|chunk| hasher.write(chunk));
+    hasher.finish_128()
+}
+
 /// What a table has staged; `None` where its labels do not say so.
 fn staged(name: &TableName, table: &TableInfo) -> Option<Staged> {
     let digest = table.labels.get(DIGEST_LABEL)?;
@@ -208,17 +214,27 @@ enum Earlier {
 
 impl BqSink {
     /// Sends a full buffer.
-    async fn send(&mut self, buffer: Bytes) -> Result<()> {
+    async fn send(&mut self, buffer: Chunks) -> Result<()> {
         self.is_useless = true;
         if self.upload.is_none() {
             // The beginning of the lines is all that is known when the job must be named. It does not
             // tell that the rest is the same, so an earlier job of the name is not taken for this one.
-            let name = self.free_name(&self.seed(XxHash3_128::oneshot(&buffer))).await?;
+            let name = self.free_name(&self.seed(hash(&buffer))).await?;
             self.upload = Some(self.upload(name)?);
         }
         if let Some((_, upload)) = &mut self.upload {
             upload.send(buffer).await.map_err(|error| self.client.api().advise(error, &self.table))?;
         }
+        self.is_useless = false;
+        Ok(())
+    }
+
+    /// Waits where the service is behind.
+    async fn keep_up(&mut self) -> Result<()> {
+        let Some((_, upload)) = &mut self.upload else { return Ok(()) };
+        self.is_useless = true;
+        let kept_up = upload.keep_up(&self.buffer).await;
+        kept_up.map_err(|error| self.client.api().advise(error, &self.table))?;
         self.is_useless = false;
         Ok(())
     }
@@ -302,7 +318,7 @@ impl BqSink {
     /// Loads all of it, and returns the job at its end. A job that BigQuery itself failed
     /// (`backendError`, `internalError`) is to be made again under another name; that is done here as long
     /// as all lines are still here, and as often as the policy of calls says.
-    async fn load(&mut self, last: Bytes, digest: u128, mut found: Option<TableInfo>) -> Result<JobInfo> {
+    async fn load(&mut self, last: Chunks, digest: u128, mut found: Option<TableInfo>) -> Result<JobInfo> {
         let (retry, http) = (self.client.google().retry(), self.client.api().http());
         let (mut begun, mut attempt) = (self.upload.take(), 0);
         let is_all = begun.is_none();
@@ -324,7 +340,7 @@ impl BqSink {
     async fn load_once(
         &self,
         begun: Option<(JobName, ResumableUpload)>,
-        last: Bytes,
+        last: Chunks,
         digest: u128,
         found: Option<&TableInfo>,
     ) -> Result<JobInfo> {
@@ -380,7 +396,7 @@ impl RequestSink for BqSink {
         while let Some(full) = self.buffer.fill(&mut bytes) {
             self.send(full).await?;
         }
-        Ok(())
+        self.keep_up().await
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Staged> {

@@ -29,7 +29,8 @@ impl Upload {
         Self { gcs, uri, buffer: UploadBuffer::default(), size: 0, crc32c: 0, resumable: None }
     }
 
-    /// Takes more bytes. Waits while the service is behind by more than a buffer.
+    /// Takes more bytes. Waits while the service is behind by more than a buffer and a part of
+    /// the next.
     pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes);
         self.size += bytes.len() as u64;
@@ -40,6 +41,10 @@ impl Upload {
             };
             upload.send(full).await.map_err(|error| self.gcs.api().advise_on_bucket(error, self.uri.bucket()))?;
         }
+        if let Some(upload) = &mut self.resumable {
+            let kept_up = upload.keep_up(&self.buffer).await;
+            kept_up.map_err(|error| self.gcs.api().advise_on_bucket(error, self.uri.bucket()))?;
+        }
         Ok(())
     }
 
@@ -47,7 +52,7 @@ impl Upload {
     pub(crate) async fn finish(mut self) -> Result<Object> {
         let last = self.buffer.rest();
         let object = match &mut self.resumable {
-            None => self.gcs.google().write(&self.uri, last).await,
+            None => self.gcs.google().write(&self.uri, last.into_bytes()).await,
             Some(upload) => match upload.finish(last).await.and_then(|response| response.json()) {
                 Ok(object) => Ok(object),
                 // The object may be there although every reply that said so was lost.

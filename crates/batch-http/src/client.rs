@@ -254,7 +254,7 @@ impl HttpClient {
         let client = if is_loopback(url) { &self.local } else { &self.remote };
         let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
         if !request.body.is_empty() {
-            builder = builder.body(request.body.clone());
+            builder = builder.body(request.body.clone().into_body());
         } else if !matches!(request.method, Method::GET | Method::HEAD | Method::DELETE) {
             // Front ends insist on a length, of nothing too.
             builder = builder.header(header::CONTENT_LENGTH, 0);

@@ -35,6 +35,7 @@
 //! `Credentials::google` lends the login to Google's own clients, whose errors and retries `google`
 //! makes ours.
 
+mod chunks;
 mod client;
 mod clock;
 mod credentials;
@@ -51,6 +52,7 @@ mod secret;
 mod tls;
 mod upload;
 
+pub use chunks::Chunks;
 pub use client::{HttpClient, HttpConfig};
 pub use clock::{Clock, Jitter, SystemClock};
 pub use credentials::{AccessToken, Credentials};

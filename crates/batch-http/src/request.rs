@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::Service;
+use crate::{Chunks, Service};
 
 /// What stays as it is in a segment of a path: the unreserved characters, and those that Google's
 /// own path syntax uses (`jobs/1:cancel`, `models/2@default`).
@@ -30,7 +30,7 @@ pub struct Request {
     pub(crate) target: Target,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Chunks,
     pub(crate) idempotent: bool,
     pub(crate) doing: String,
     pub(crate) resource: String,
@@ -89,7 +89,7 @@ impl Request {
             target,
             query: Vec::new(),
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Chunks::default(),
             idempotent,
             doing,
             resource: String::new(),
@@ -125,9 +125,14 @@ impl Request {
 
     /// Sends these bytes.
     #[must_use]
-    pub fn body(mut self, content_type: HeaderValue, bytes: impl Into<Bytes>) -> Self {
+    pub fn body(self, content_type: HeaderValue, bytes: impl Into<Bytes>) -> Self {
+        self.chunks(content_type, bytes.into().into())
+    }
+
+    /// Sends these bytes, which lie in several places.
+    pub(crate) fn chunks(mut self, content_type: HeaderValue, chunks: Chunks) -> Self {
         self.headers.insert(header::CONTENT_TYPE, content_type);
-        self.body = bytes.into();
+        self.body = chunks;
         self
     }
 

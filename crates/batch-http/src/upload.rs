@@ -11,17 +11,21 @@ use std::{
 };
 
 use batch_backend::{Error, Kind, Result};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{CONTENT_RANGE, LOCATION, RANGE},
 };
 use tokio::task::JoinSet;
 
-use crate::{HttpClient, Request, Response, Service};
+use crate::{Chunks, HttpClient, Request, Response, Service};
 
-/// How much is gathered before it is sent: two of these are in memory, one filling, one on its way.
+/// How much is gathered before it is sent. Google advises pieces of 8 MiB at least, as each costs a round
+/// trip.
 const BUFFER: usize = 8 << 20;
+/// How much is gathered beside a buffer that is on its way. More of it would be memory for little: what
+/// gathers is far faster than a network, and soon has the rest of a buffer.
+const AHEAD: usize = 2 << 20;
 /// Pieces are multiples of this, but for the last.
 const QUANTUM: usize = 256 << 10;
 /// A piece that takes longer than this is followed by smaller ones, a faster one by larger ones.
@@ -35,29 +39,25 @@ const NO_308: HeaderName = HeaderName::from_static("x-guploader-no-308");
 /// Says that a 200 stands for a 308.
 const STATUS_OVERRIDE: HeaderName = HeaderName::from_static("x-http-status-code-override");
 
-/// Gathers bytes until there are enough to send.
+/// Gathers bytes until there are enough to send. They are kept as they came, so they should not come one by
+/// one.
 #[derive(Debug, Default)]
-pub struct UploadBuffer(BytesMut);
+pub struct UploadBuffer(Chunks);
 
 impl UploadBuffer {
     /// Takes what it has room for from the beginning of `bytes`. Once there is more, hands over all that
     /// was gathered: 8 MiB, to be sent. One that is just full waits, because the last piece of an upload
     /// must not be empty.
-    pub fn fill(&mut self, bytes: &mut Bytes) -> Option<Bytes> {
-        // Only now, when the last one is on its way, so that no third one is in memory.
-        if self.0.capacity() == 0 {
-            self.0.reserve(BUFFER);
-        }
+    pub fn fill(&mut self, bytes: &mut Bytes) -> Option<Chunks> {
         let room = BUFFER - self.0.len();
-        self.0.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
-        let full = (!bytes.is_empty()).then(|| std::mem::take(&mut self.0));
-        full.map(BytesMut::freeze)
+        self.0.push(bytes.split_to(room.min(bytes.len())));
+        (!bytes.is_empty()).then(|| std::mem::take(&mut self.0))
     }
 
     /// What has not been handed over yet.
     #[must_use]
-    pub fn rest(&mut self) -> Bytes {
-        std::mem::take(&mut self.0).freeze()
+    pub fn rest(&mut self) -> Chunks {
+        std::mem::take(&mut self.0)
     }
 }
 
@@ -86,6 +86,8 @@ enum Flight {
     None,
     /// A buffer, by a task of its own, which ends when this is dropped.
     Sending(JoinSet<Result<Session>>),
+    /// Nothing any more: it has landed.
+    Landed(Session),
     /// Nothing more: it failed, and the error was handed out; or who waited for it went away.
     Failed,
 }
@@ -106,7 +108,7 @@ impl ResumableUpload {
     /// What became of the buffer before: `Unavailable` where the service has lost the upload or keeps
     /// nothing of it, `BadReply` where it has kept what cannot be, `FailedPrecondition` where the upload
     /// has failed already; what the service may answer.
-    pub async fn send(&mut self, buffer: Bytes) -> Result<()> {
+    pub async fn send(&mut self, buffer: Chunks) -> Result<()> {
         let session = self.landed().await?;
         let target = Arc::clone(&self.target);
         let mut task = JoinSet::new();
@@ -119,12 +121,27 @@ impl ResumableUpload {
         Ok(())
     }
 
+    /// Waits for what is on its way, if so much is gathered behind it that more of it would be too much in
+    /// memory: to be called whenever an [`UploadBuffer`] has taken something.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub async fn keep_up(&mut self, buffer: &UploadBuffer) -> Result<()> {
+        if matches!(self.flight, Flight::Sending(_))
+            && AHEAD <= buffer.0.len()
+            && let Some(session) = self.landed().await?
+        {
+            self.flight = Flight::Landed(session);
+        }
+        Ok(())
+    }
+
     /// Sends the last bytes, and returns what the service answers to the whole.
     ///
     /// # Errors
     /// As for [`send`](Self::send), of the last bytes too. All may have arrived nevertheless, where it is
     /// the answer that was lost.
-    pub async fn finish(&mut self, last: Bytes) -> Result<Response> {
+    pub async fn finish(&mut self, last: Chunks) -> Result<Response> {
         let landed = self.landed().await?;
         let mut session = self.target.begun(landed).await?;
         let size = session.offset + last.len() as u64;
@@ -152,6 +169,7 @@ impl ResumableUpload {
         let about = |kind| self.target.about(kind);
         match std::mem::replace(&mut self.flight, Flight::Failed) {
             Flight::None => Ok(None),
+            Flight::Landed(session) => Ok(Some(session)),
             Flight::Failed => Err(about(Kind::FailedPrecondition).with_source("the upload has failed already")),
             Flight::Sending(mut task) => match task.join_next().await {
                 Some(Ok(session)) => session.map(Some),
@@ -198,13 +216,13 @@ impl Target {
 
     /// Sends bytes: a multiple of the quantum, or, where the `size` of it all is known, the last ones,
     /// after which the service answers.
-    async fn send(&self, session: &mut Session, mut bytes: Bytes, size: Option<u64>) -> Result<Option<Response>> {
+    async fn send(&self, session: &mut Session, mut bytes: Chunks, size: Option<u64>) -> Result<Option<Response>> {
         let clock = self.http.clock();
         let mut idle = 0;
         // Nothing at all is a piece too, of which the service must be told.
         let mut empty = size == Some(session.offset) && bytes.is_empty();
         while !bytes.is_empty() || empty {
-            let piece = bytes.slice(..session.piece.min(bytes.len()));
+            let piece = bytes.first(session.piece);
             let (offset, end) = (session.offset, session.offset + piece.len() as u64);
             let total = size.filter(|size| *size == end).map_or_else(|| "*".to_owned(), |size| size.to_string());
             let range = match piece.is_empty() {
@@ -244,14 +262,14 @@ impl Target {
 
     /// Sends a piece. The call is repeated as it is where it failed: bytes that the service has already,
     /// it ignores.
-    async fn put(&self, range: &str, piece: Bytes) -> Result<Progress> {
+    async fn put(&self, range: &str, piece: Chunks) -> Result<Progress> {
         let octets = HeaderValue::from_static("application/octet-stream");
         let range =
             HeaderValue::from_str(range).map_err(|error| self.about(Kind::InvalidArgument).with_source(error))?;
         let request = Request::to_url(Method::PUT, self.service(), self.url())
             .header(CONTENT_RANGE, range)
             .header(NO_308, HeaderValue::from_static("yes"))
-            .body(octets, piece)
+            .chunks(octets, piece)
             .about(&self.begin.doing, &self.begin.resource);
         match self.http.send(&request).await {
             Ok(response) => match response.headers.get(STATUS_OVERRIDE) {

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::pin, task::Poll};
 
 use batch_backend::Kind;
-use batch_http::{Request, ResumableUpload, Service};
+use batch_http::{Chunks, Request, ResumableUpload, Service, UploadBuffer};
 use bytes::Bytes;
 
 use crate::server::{Server, TestClock, client};
@@ -15,8 +15,8 @@ async fn upload() -> ResumableUpload {
     ResumableUpload::new(client(&server.url, &clock), begin)
 }
 
-fn buffer() -> Bytes {
-    vec![b'x'; 8 << 20].into()
+fn buffer() -> Chunks {
+    Bytes::from(vec![b'x'; 8 << 20]).into()
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn an_upload_that_has_failed_tells_why_once_and_stays_failed() {
     let error = upload.send(buffer()).await.unwrap_err();
     assert_eq!((error.kind(), error.resource()), (Kind::Unavailable, "gs://news/x"));
     assert_eq!(upload.send(buffer()).await.unwrap_err().kind(), Kind::FailedPrecondition);
-    assert_eq!(upload.finish(Bytes::new()).await.unwrap_err().kind(), Kind::FailedPrecondition);
+    assert_eq!(upload.finish(Chunks::default()).await.unwrap_err().kind(), Kind::FailedPrecondition);
     upload.abort().await.unwrap();
 }
 
@@ -39,6 +39,19 @@ async fn bytes_for_which_nobody_waited_to_the_end_are_not_left_out() {
         let is_pending = poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await;
         assert!(is_pending, "the first buffer has landed already");
     }
-    let error = upload.finish("rest".into()).await.unwrap_err();
+    let error = upload.finish(Bytes::from("rest").into()).await.unwrap_err();
     assert_eq!((error.kind(), error.resource()), (Kind::FailedPrecondition, "gs://news/x"));
+}
+
+#[tokio::test]
+async fn little_is_gathered_behind_a_buffer_before_it_is_waited_for() {
+    let mut upload = upload().await;
+    let mut gathered = UploadBuffer::default();
+    assert!(gathered.fill(&mut Bytes::from(vec![b'x'; 2 << 20])).is_none());
+    // Nothing is on its way yet.
+    upload.keep_up(&gathered).await.unwrap();
+    upload.send(buffer()).await.unwrap();
+    upload.keep_up(&UploadBuffer::default()).await.unwrap();
+    assert_eq!(upload.keep_up(&gathered).await.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(upload.finish(gathered.rest()).await.unwrap_err().kind(), Kind::FailedPrecondition);
 }
