@@ -16,8 +16,8 @@ use crate::{
     selection::Selected,
 };
 
-/// How many bytes travel at once from the builder to the store.
-const PIECE: usize = 1 << 20;
+/// How many bytes travel at once from the builder to the store; a longer line travels alone.
+const PIECE: usize = 256 << 10;
 /// How many pieces of a shard may wait for the store, beside the one that is being filled.
 const WAITING: usize = 2;
 
@@ -132,7 +132,7 @@ struct Cut<'a> {
 impl<'a> Cut<'a> {
     fn new(builder: &'a Builder) -> Self {
         let cutter = Cutter::new(&builder.spec.limits);
-        Self { builder, cutter, open: None, piece: BytesMut::with_capacity(PIECE), of_piece: 0 }
+        Self { builder, cutter, open: None, piece: BytesMut::new(), of_piece: 0 }
     }
 
     fn add(&mut self, record: u64, line: &[u8]) -> Result<(), Halt> {
@@ -145,11 +145,15 @@ impl<'a> Cut<'a> {
         };
         self.cutter.add(record, line);
         if sends {
-            self.piece.extend_from_slice(line);
-            self.of_piece += 1;
-            if PIECE <= self.piece.len() {
+            // Before it is too long: what grows is held twice for a moment.
+            if PIECE < self.piece.len() + line.len() {
                 self.flush()?;
             }
+            if self.piece.is_empty() {
+                self.piece.reserve(PIECE.max(line.len()));
+            }
+            self.piece.extend_from_slice(line);
+            self.of_piece += 1;
         }
         Ok(())
     }
@@ -166,8 +170,7 @@ impl<'a> Cut<'a> {
     }
 
     fn flush(&mut self) -> Result<(), Halt> {
-        let bytes = self.piece.split().freeze();
-        self.piece.reserve(PIECE);
+        let bytes = std::mem::take(&mut self.piece).freeze();
         let records = std::mem::take(&mut self.of_piece);
         if bytes.is_empty() { Ok(()) } else { self.send(Piece::Lines { bytes, records }) }
     }
