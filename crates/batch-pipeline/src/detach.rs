@@ -10,11 +10,12 @@ use tokio::sync::Mutex;
 use crate::{
     Backends, Context, Error, Kind, Report, Result, RunDir, collect as collecting,
     in_place::RECORDS,
+    patience::is_passing,
     refused,
     run::{fail_where_all_failed, prepare, report},
     run_dir::digest_of,
     submit as submitting,
-    wait::{GONE, is_passing, take_down, wait as wait_for},
+    wait::{GONE, take_down, wait as wait_for},
 };
 
 /// Builds, stages and creates a job for each shard, and returns: the jobs go on in the service.
@@ -42,7 +43,8 @@ pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) ->
 /// nothing is collected.
 ///
 /// # Errors
-/// A shard has no job yet; a job was deleted; the login is refused; somebody asked to stop.
+/// A shard has no job yet; a job was deleted; the login is refused; replies cannot be understood; somebody
+/// asked to stop.
 pub async fn wait(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
     let open = open_shards(run)?;
     let run = Mutex::new(run);

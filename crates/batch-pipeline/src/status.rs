@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use crate::{
     Error, Kind, Result,
+    patience::is_passing,
     state::{Attempt, RunState, Shard},
-    wait::{QUEUE_WINDOW, RUN_WINDOW, first_seen, is_passing},
+    wait::{QUEUE_WINDOW, RUN_WINDOW, first_seen},
 };
 
 /// How many jobs are looked at at once.

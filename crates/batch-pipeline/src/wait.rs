@@ -1,6 +1,6 @@
 //! Waiting for a job: a poll that fails is no failed job.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use batch_backend::{JobService, Kind as BackendKind};
 use batch_model::{BatchPredictionJob, JobName, JobState};
@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Event, Kind, PollPolicy, Result, RunDir,
+    patience::Tries,
     poll::spread,
     state::{Attempt, StateSeen},
     status::Times,
@@ -38,7 +39,7 @@ pub(crate) async fn wait(run: &Mutex<&mut RunDir>, shard: usize, backends: &Back
 /// and goes on, and a service that is away is asked less and less often.
 ///
 /// # Errors
-/// There is no such job, the login is refused, somebody asked to stop.
+/// There is no such job, the login is refused, the replies cannot be understood, somebody asked to stop.
 pub async fn wait_for_job(
     name: &JobName,
     jobs: &dyn JobService,
@@ -47,11 +48,6 @@ pub async fn wait_for_job(
 ) -> Result<BatchPredictionJob> {
     let mut watch = Watch::new(name.clone(), 0, context.clock.now(), policy.clone());
     watch.until_ended(None, jobs, context).await
-}
-
-/// Whether an error of a poll says nothing about the job: the network, the service, a quota.
-pub(crate) fn is_passing(kind: BackendKind) -> bool {
-    kind.is_transient() || kind == BackendKind::BadReply
 }
 
 struct Watch {
@@ -65,6 +61,7 @@ struct Watch {
     seed: u64,
     looks: u32,
     failures: u32,
+    tries: Tries,
     /// The state of the look before.
     last: Option<JobState>,
 }
@@ -72,7 +69,8 @@ struct Watch {
 impl Watch {
     fn new(name: JobName, shard: usize, created: Timestamp, policy: PollPolicy) -> Self {
         let seed = name.id().bytes().fold(shard as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
-        Self { shard, name, records: 0, created, running: None, policy, seed, looks: 0, failures: 0, last: None }
+        let (looks, failures, tries) = (0, 0, Tries::default());
+        Self { shard, name, records: 0, created, running: None, policy, seed, looks, failures, tries, last: None }
     }
 
     async fn of_shard(run: &Mutex<&mut RunDir>, shard: usize) -> Result<Self> {
@@ -97,6 +95,7 @@ impl Watch {
             match jobs.get(&self.name).await {
                 Ok(job) => {
                     self.failures = 0;
+                    self.tries.renew();
                     let changed = match run {
                         Some(run) => take_down(&mut **run.lock().await, self.shard, &job, now)?,
                         None => self.last.as_ref() != Some(&job.state),
@@ -106,7 +105,11 @@ impl Watch {
                         return Ok(job);
                     }
                 }
-                Err(error) if is_passing(error.kind()) => {
+                Err(error) => {
+                    let error = match self.tries.after(error) {
+                        ControlFlow::Continue(error) => error,
+                        ControlFlow::Break(error) => return Err(self.failed(error, run.is_some())),
+                    };
                     self.failures += 1;
                     let next = self.next(context.clock.now());
                     let mut text = error.to_string();
@@ -115,7 +118,6 @@ impl Watch {
                     }
                     context.events.send(&Event::PollFailed { shard: self.shard, error: text, next });
                 }
-                Err(error) => return Err(self.failed(error, run.is_some())),
             }
             self.looks += 1;
             let until = context.clock.now() + signed(self.next(context.clock.now()));

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use self::build::{Builder, Halt, Wanted};
 use crate::{
     Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec, cache,
-    patience::{Patience, is_away},
+    patience::Patience,
     selection::Selected,
     state::{CACHED_LIST, RunState, Shard},
 };
@@ -67,17 +67,13 @@ async fn patiently(run: &mut RunDir, round: u32, backends: &Backends, context: &
     let mut patience = Patience::new("stage the request lines");
     let mut before = run.state().shards.len();
     loop {
-        match stage_round(run, round, backends, context).await {
-            Err(error) if is_away(&error) => {
-                let staged = run.state().shards.len();
-                if before < staged {
-                    patience.renew();
-                }
-                before = staged;
-                patience.wait(staged, &error, context).await?;
-            }
-            outcome => return outcome,
+        let Err(error) = stage_round(run, round, backends, context).await else { return Ok(()) };
+        let staged = run.state().shards.len();
+        if before < staged {
+            patience.renew();
         }
+        before = staged;
+        patience.wait(staged, error, context).await??;
     }
 }
 

@@ -1,6 +1,8 @@
-//! A service that is away for an hour, wherever a run stands, ends no run.
+//! A service that is away for an hour, wherever a run stands, ends no run; one that answers what nobody
+//! understands ends it after a few tries.
 
 use std::{
+    error::Error as _,
     fmt,
     sync::{
         Arc, Mutex,
@@ -14,23 +16,22 @@ use batch_backend::{
     Result, Staged, memory::MemoryStore,
 };
 use batch_model::{BatchPredictionJob, InputConfig, JobName, OutputConfig, OutputInfo};
-use batch_pipeline::{Backends, Context, Event, Events, Stop, stopper};
+use batch_pipeline::{Backends, Context, Event, Events, Report, Stop, stopper};
 use bytes::Bytes;
 
 use crate::world::{Jobs, World, Wrong};
 
-/// How many calls of one kind fail before the service is back.
-#[derive(Debug, Default)]
-struct Outage(AtomicU32);
+/// How many calls of one kind fail, and how, before the service is back.
+#[derive(Debug)]
+struct Outage {
+    left: AtomicU32,
+    kind: Kind,
+}
 
 impl Outage {
-    fn of(calls: u32) -> Arc<Self> {
-        Arc::new(Self(AtomicU32::new(calls)))
-    }
-
     fn check(&self, doing: &str) -> Result<()> {
-        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if left.is_ok() { Err(Error::new(Kind::Unavailable, doing, "the service")) } else { Ok(()) }
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Err(Error::new(self.kind, doing, "the service")) } else { Ok(()) }
     }
 }
 
@@ -178,49 +179,107 @@ impl RequestSink for AwaySink {
     }
 }
 
+/// Where calls may fail.
+const STEPS: [&str; 8] = ["begin", "find", "write", "finish", "create", "list", "open", "read"];
+
+/// A run of two records whose first `calls` calls at `step` fail as `kind`.
+async fn run(world: &World, step: &str, calls: u32, kind: Kind) -> batch_pipeline::Result<Report> {
+    let spec = world.table("text\na\nb\n").spec("");
+    let outage = |name: &str| {
+        let left = AtomicU32::new(if name == step { calls } else { 0 });
+        Arc::new(Outage { left, kind })
+    };
+    if step == "list" {
+        // The reply to the creation is what was lost first.
+        world.goes_wrong([Wrong::LostCreate]);
+    }
+    let mut run = world.open(&spec).unwrap();
+    if step == "find" {
+        // Only what an earlier process has staged is looked for.
+        let (stopper, stop) = stopper();
+        let (backends, context) = world.tools(stop);
+        let stops = Arc::new(Mutex::new(Some(stopper)));
+        let events = Events::new(move |event| {
+            if let (Event::Staged { .. }, Some(stopper)) = (event, &*stops.lock().unwrap()) {
+                stopper.stop();
+            }
+        });
+        let context = Context { events, ..context };
+        batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap_err();
+    }
+    let (_, context) = world.tools(Stop::never());
+    let jobs = AwayJobs { inner: world.jobs.clone(), create: outage("create"), list: outage("list") };
+    let output = AwayOutput { inner: world.store.clone(), open: outage("open"), read: outage("read") };
+    let input = Arc::new(AwayInput {
+        inner: world.store.clone(),
+        begin: outage("begin"),
+        find: outage("find"),
+        write: outage("write"),
+        finish: outage("finish"),
+    });
+    let backends = Backends { input, output: Arc::new(output), jobs: Arc::new(jobs), records: None };
+    batch_pipeline::run(&mut run, &backends, &context, None).await
+}
+
+/// How often it was told that the service is away.
+fn told_away(world: &World) -> usize {
+    world.told().iter().filter(|line| line.starts_with("away: ") || line.ends_with(" poll failed")).count()
+}
+
 #[tokio::test]
 async fn an_hour_without_the_service_at_any_step_is_waited_for() {
     // With waits of up to a minute, so many calls take more than an hour.
     const CALLS: u32 = 65;
-    for step in ["begin", "find", "write", "finish", "create", "list", "open", "read"] {
+    for step in STEPS {
         let world = World::new();
-        let spec = world.table("text\na\nb\n").spec("");
-        let outage = |name: &str| Outage::of(if name == step { CALLS } else { 0 });
-        if step == "list" {
-            // The reply to the creation is what was lost first.
-            world.goes_wrong([Wrong::LostCreate]);
-        }
-        let mut run = world.open(&spec).unwrap();
-        if step == "find" {
-            // Only what an earlier process has staged is looked for.
-            let (stopper, stop) = stopper();
-            let (backends, context) = world.tools(stop);
-            let stops = Arc::new(Mutex::new(Some(stopper)));
-            let events = Events::new(move |event| {
-                if let (Event::Staged { .. }, Some(stopper)) = (event, &*stops.lock().unwrap()) {
-                    stopper.stop();
-                }
-            });
-            let context = Context { events, ..context };
-            batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap_err();
-        }
-        let (_, context) = world.tools(Stop::never());
-        let jobs = AwayJobs { inner: world.jobs.clone(), create: outage("create"), list: outage("list") };
-        let output = AwayOutput { inner: world.store.clone(), open: outage("open"), read: outage("read") };
-        let input = Arc::new(AwayInput {
-            inner: world.store.clone(),
-            begin: outage("begin"),
-            find: outage("find"),
-            write: outage("write"),
-            finish: outage("finish"),
-        });
-        let backends = Backends { input, output: Arc::new(output), jobs: Arc::new(jobs), records: None };
-        let report = batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap();
+        let report = run(&world, step, CALLS, Kind::Unavailable).await.unwrap();
         assert_eq!(report.accounting.answered, 2, "{step}");
         assert_eq!(*world.jobs.created.lock().unwrap(), 1, "{step}");
         assert_eq!(report.finished.duration_since(report.created).as_hours(), 1, "{step}");
-        let told = world.told();
-        let away = told.iter().filter(|line| line.starts_with("away: ")).count();
-        assert_eq!(away, CALLS as usize, "{step}: {told:?}");
+        assert_eq!(told_away(&world), CALLS as usize, "{step}");
     }
+}
+
+/// How often a reply that is not understood is asked for again.
+const AGAIN: u32 = 5;
+
+#[tokio::test]
+async fn a_reply_that_is_not_understood_is_asked_for_again() {
+    for step in STEPS {
+        let world = World::new();
+        let report = run(&world, step, AGAIN, Kind::BadReply).await.unwrap();
+        assert_eq!(report.accounting.answered, 2, "{step}");
+        assert_eq!(told_away(&world), AGAIN as usize, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_never_understood_ends_the_run_and_says_which_it_was() {
+    for step in STEPS {
+        let world = World::new();
+        // Not for ever, so that waiting for it would end.
+        let error = run(&world, step, 200, Kind::BadReply).await.unwrap_err();
+        assert_eq!(error.kind(), batch_pipeline::Kind::Backend, "{step}");
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.ends_with(" the service: reply not understood"), "{step}: {cause}");
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("it was asked for 6 times") && hint.contains("run the same command again"), "{hint}");
+        assert_eq!(told_away(&world), AGAIN as usize, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn odd_replies_to_looks_at_a_job_are_counted_from_one_that_is_understood_to_the_next() {
+    let world = World::new();
+    let odd = |count: u32| (0..count).map(|_| Wrong::Poll(Kind::BadReply));
+    // What is left of these after the first run ends, the second one meets.
+    world.goes_wrong(odd(AGAIN + 1).chain(odd(AGAIN)));
+    let error = run(&world, "", 0, Kind::Other).await.unwrap_err();
+    assert!(error.to_string().starts_with("look at the job of shard 0, projects/"), "{error}");
+    assert!(error.source().unwrap().to_string().ends_with("reply not understood"), "{error:?}");
+    assert!(error.hint().unwrap().starts_with("it was asked for 6 times"), "{error:?}");
+    assert_eq!(told_away(&world), AGAIN as usize);
+    let report = run(&world, "", 0, Kind::Other).await.unwrap();
+    assert_eq!((report.accounting.answered, told_away(&world)), (2, AGAIN as usize));
+    assert_eq!(*world.jobs.created.lock().unwrap(), 1, "the job went on meanwhile");
 }
