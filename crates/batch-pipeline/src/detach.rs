@@ -36,7 +36,7 @@ pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) ->
     let each = |shard: usize| submitting::submit(run, shard, backends, context);
     let submitted = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
     let refused = submitted.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
-    refused::take_down(*run.lock().await, refused, context)
+    refused::take_down(*run.lock().await, refused, context).await
 }
 
 /// Waits until the newest job of every shard has ended, by the spec's poll policy. Nothing is created and

@@ -2,8 +2,10 @@
 //! worth having all the same, and the records of these must not be lost.
 
 use std::{
-    io::{BufWriter, Write},
-    path::PathBuf,
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
 };
 
 use batch_backend::Kind as BackendKind;
@@ -13,8 +15,8 @@ use serde_json::json;
 use crate::{
     Context, Error, Kind, MANIFEST, Result, RunDir,
     collect::folder_of,
+    finish::Placed,
     read_manifest,
-    run_dir::write_atomically,
     state::{CollectedFile, RunState, StateSeen},
     submit::current,
 };
@@ -50,26 +52,34 @@ pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
 /// The first refusal, where no other shard of its round has a job: then nothing came of the round, and the same
 /// command goes on with it once the reason is gone; or, of a retry, one with other options takes its place. The run's
 /// directory cannot be read or written.
-pub(crate) fn take_down(run: &mut RunDir, mut refused: Vec<Refusal>, context: &Context) -> Result<()> {
+pub(crate) async fn take_down(run: &mut RunDir, mut refused: Vec<Refusal>, context: &Context) -> Result<()> {
     refused.sort_by_key(|refusal| refusal.shard);
-    let mut alone = Vec::new();
+    let (mut alone, mut files) = (Vec::new(), Vec::new());
     for refusal in refused {
         if !has_company(run.state(), refusal.shard)? {
             alone.push(refusal);
             continue;
         }
-        let text = words_of(&refusal.error);
-        let file = write(run, refusal.shard, &text)?;
+        let shard = refusal.shard;
+        let file = folder_of(shard, current(run.state(), shard)?).join(FILE);
+        files.push(RefusedFile { shard, file, why: words_of(&refusal.error) });
+    }
+    if !files.is_empty() {
+        let root = run.path().to_owned();
+        let writing = tokio::task::spawn_blocking(move || RefusedFiles::write(root, files)).await;
+        let written = writing.map_err(|error| Error::new(Kind::Bug, "write what was refused").with_source(error))??;
         let now = context.clock.now();
         run.update(|state| {
-            let Some(attempt) = state.shards[refusal.shard].attempts.last_mut() else { return };
-            let mut status = Status::default();
-            status.message = Some(text);
-            attempt.error = Some(status);
-            attempt.state = JobState::Failed;
-            attempt.history.push(StateSeen { state: JobState::Failed, at: now });
-            attempt.collected = Some(vec![file]);
-            state.finished = None;
+            for (RefusedFile { shard, why, .. }, file) in written {
+                let Some(attempt) = state.shards[shard].attempts.last_mut() else { continue };
+                let mut status = Status::default();
+                status.message = Some(why);
+                attempt.error = Some(status);
+                attempt.state = JobState::Failed;
+                attempt.history.push(StateSeen { state: JobState::Failed, at: now });
+                attempt.collected = Some(vec![file]);
+                state.finished = None;
+            }
         })?;
     }
     let withdrawn: Vec<usize> = alone.iter().filter(|alone| alone.is_first).map(|alone| alone.shard).collect();
@@ -97,27 +107,86 @@ pub(crate) fn words_of(error: &Error) -> String {
     }
 }
 
-fn write(run: &RunDir, shard: usize, why: &str) -> Result<CollectedFile> {
-    let relative = folder_of(shard, current(run.state(), shard)?).join(FILE);
-    let path = run.path().join(&relative);
-    let folder = path.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| Error::io(Kind::RunDirectory, "make the directory", &folder, error))?;
-    let mut listed = Ok(());
-    let mut bytes = 0;
-    write_atomically(&path, |file| {
-        let (mut file, mut written) = (BufWriter::new(file), Ok(()));
-        listed = read_manifest(&run.path().join(MANIFEST), |key, row| {
-            if row.shard == shard && written.is_ok() {
-                let line = format!("{}\n", json!({ "key": key, "status": why, "response": {} }));
-                bytes += line.len() as u64;
-                written = file.write_all(line.as_bytes());
+/// What stands for the predictions of a refused shard.
+struct RefusedFile {
+    shard: usize,
+    /// Relative to the run directory.
+    file: PathBuf,
+    why: String,
+}
+
+/// The files of all refused shards, written in one pass over the manifest: it may have a row for each of millions
+/// of records, and has its shards one after the other, so that one file is open at a time.
+struct RefusedFiles {
+    root: PathBuf,
+    /// By shard; `None` where it has been begun.
+    waiting: BTreeMap<usize, Option<RefusedFile>>,
+    open: Option<Open>,
+    written: Vec<(RefusedFile, CollectedFile)>,
+}
+
+struct Open {
+    of: RefusedFile,
+    file: Placed,
+    bytes: u64,
+}
+
+impl RefusedFiles {
+    fn write(root: PathBuf, files: Vec<RefusedFile>) -> Result<Vec<(RefusedFile, CollectedFile)>> {
+        let manifest = root.join(MANIFEST);
+        let waiting = files.into_iter().map(|file| (file.shard, Some(file))).collect();
+        let mut this = Self { root, waiting, open: None, written: Vec::new() };
+        let mut added = Ok(());
+        read_manifest(&manifest, |key, row| {
+            if added.is_ok() {
+                added = this.add(key, row.shard);
             }
-        });
-        written.and_then(|()| file.flush())
-    })?;
-    listed?;
-    Ok(CollectedFile { path: relative.to_string_lossy().replace('\\', "/"), bytes })
+        })?;
+        added?;
+        this.close()?;
+        // A shard of which the manifest has nothing has an empty file.
+        while let Some(file) = this.waiting.values_mut().find_map(Option::take) {
+            this.open(file)?;
+            this.close()?;
+        }
+        Ok(this.written)
+    }
+
+    fn add(&mut self, key: &str, shard: usize) -> Result<()> {
+        if self.open.as_ref().is_none_or(|open| open.of.shard != shard) {
+            self.close()?;
+            match self.waiting.get_mut(&shard).map(Option::take) {
+                None => return Ok(()),
+                Some(Some(file)) => self.open(file)?,
+                Some(None) => {
+                    let message = format!("the manifest has shard {shard} in two places");
+                    return Err(Error::new(Kind::RunDirectory, message));
+                }
+            }
+        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let line = format!("{}\n", json!({ "key": key, "status": open.of.why, "response": {} }));
+        open.bytes += line.len() as u64;
+        let written = open.file.write_all(line.as_bytes());
+        written.map_err(|error| Error::io(Kind::RunDirectory, "write", &self.root.join(&open.of.file), error))
+    }
+
+    fn open(&mut self, of: RefusedFile) -> Result<()> {
+        let path = self.root.join(&of.file);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        fs::create_dir_all(folder)
+            .map_err(|error| Error::io(Kind::RunDirectory, "make the directory", folder, error))?;
+        self.open = Some(Open { of, file: Placed::create(&path)?, bytes: 0 });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(Open { of, file, bytes }) = self.open.take() else { return Ok(()) };
+        file.place()?;
+        let path = of.file.to_string_lossy().replace('\\', "/");
+        self.written.push((of, CollectedFile { path, bytes }));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Res
     };
     let answered = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
     let refused = answered.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
-    refused::take_down(*run.lock().await, refused, context)
+    refused::take_down(*run.lock().await, refused, context).await
 }
 
 /// Where no job has a single prediction, there is nothing to join: the job's own error is the answer.

@@ -158,3 +158,56 @@ async fn a_retry_that_is_refused_gives_way_to_one_with_other_options() {
     assert_eq!(retried.report.accounting.answered, 5);
     assert_eq!(*world.jobs.created.lock().unwrap(), 2);
 }
+
+/// A manifest that can be read once, by a reader that lets others work until they have written it.
+#[cfg(unix)]
+#[test]
+fn the_manifest_is_read_once_and_holds_up_nobody() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // On a thread of its own: one that waits for ever for a second manifest cannot be told to stop.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let refused = runtime.block_on(refused_with_a_pipe_for_manifest());
+        sender.send(refused).unwrap();
+    });
+    let refused = receiver.recv_timeout(std::time::Duration::from_secs(30)).expect("the run comes to its end");
+    assert_eq!(refused, [vec!["r0", "r1"], vec!["r4"]]);
+}
+
+/// The keys of the records that the files of two refused shards name.
+#[cfg(unix)]
+async fn refused_with_a_pipe_for_manifest() -> Vec<Vec<String>> {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00000-a1", "s00002-a1"]).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    let (backends, context) = world.tools(Stop::never());
+    let manifest = run.path().join(batch_pipeline::MANIFEST);
+    let (is_piped, piped) = tokio::sync::oneshot::channel();
+    let is_piped = std::sync::Mutex::new(Some(is_piped));
+    let path = manifest.clone();
+    let events = batch_pipeline::Events::new(move |event| {
+        if matches!(event, batch_pipeline::Event::Refused { .. })
+            && let Some(tell) = is_piped.lock().unwrap().take()
+        {
+            let text = std::fs::read(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            tell.send(text).unwrap();
+        }
+    });
+    // Whoever holds up this thread is not served.
+    tokio::spawn(async move {
+        let text = piped.await.unwrap();
+        tokio::task::spawn_blocking(move || std::fs::write(manifest, text).unwrap()).await.unwrap();
+    });
+    let context = batch_pipeline::Context { events, ..context };
+    batch_pipeline::submit(&mut run, &backends, &context).await.unwrap();
+    let keys_of = |shard: usize| {
+        let file = &run.state().shards[shard].attempts[0].collected.as_ref().unwrap()[0];
+        let text = std::fs::read_to_string(run.path().join(&file.path)).unwrap();
+        assert_eq!(text.len() as u64, file.bytes);
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["key"].as_str().unwrap().to_owned()).collect()
+    };
+    vec![keys_of(0), keys_of(2)]
+}
