@@ -25,6 +25,20 @@ use crate::{
 /// record, with the refusal for its status. The service wrote nothing.
 const FILE: &str = "refused.jsonl";
 
+/// Reasons that are about the project or the login, which every job would meet: no billing account, an API that is
+/// not enabled, a project that is suspended or none (google.api.ErrorReason; the last is of older APIs).
+const OF_THE_PROJECT: [&str; 9] = [
+    "BILLING_DISABLED",
+    "SERVICE_DISABLED",
+    "CONSUMER_INVALID",
+    "CONSUMER_SUSPENDED",
+    "GCP_SUSPENDED",
+    "RESOURCE_PROJECT_INVALID",
+    "USER_PROJECT_DENIED",
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+    "accessNotConfigured",
+];
+
 /// The service's last word on the job of a shard.
 pub(crate) struct Refusal {
     pub(crate) shard: usize,
@@ -33,8 +47,8 @@ pub(crate) struct Refusal {
     pub(crate) error: Error,
 }
 
-/// Whether an error is the service's last word on this very job. A login that is not taken, or a machine of ours
-/// that fails, says nothing about it.
+/// Whether an error is the service's last word on this very job. A login that is not taken, a project without
+/// billing, or a machine of ours that fails, says nothing about it: that ends the run until it is mended.
 pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
     let of_the_job = !matches!(
         error.kind(),
@@ -42,7 +56,9 @@ pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
     );
     // The service says so in its own form. A page is of what stands between: a proxy, a network to log in to.
     let is_said = error.service().is_some_and(|service| service.message.is_some() || service.status.is_some());
-    of_the_job && is_said && !error.maybe_done()
+    let reason = error.service().and_then(|service| service.reason.as_deref());
+    let of_the_project = reason.is_some_and(|reason| OF_THE_PROJECT.contains(&reason));
+    of_the_job && is_said && !of_the_project && !error.maybe_done()
 }
 
 /// Has it in the run's state and among its predictions that the jobs of these shards were refused, so that the
@@ -205,5 +221,18 @@ mod tests {
         service.message = Some("Permission denied".to_owned());
         service.body = None;
         assert!(is_refusal(&refused(service)));
+    }
+
+    #[test]
+    fn what_is_about_the_project_is_about_no_job() {
+        let mut service = ServiceError::new(403);
+        service.message = Some("The API is not enabled.".to_owned());
+        let mut is_refusal_for = |reason: &str| {
+            service.reason = Some(reason.to_owned());
+            let error = BackendError::new(BackendKind::PermissionDenied, "create", "x");
+            is_refusal(&error.with_service(service.clone()))
+        };
+        assert!(OF_THE_PROJECT.iter().all(|reason| !is_refusal_for(reason)));
+        assert!(is_refusal_for("IAM_PERMISSION_DENIED"), "it may be of one model");
     }
 }

@@ -159,6 +159,35 @@ async fn a_retry_that_is_refused_gives_way_to_one_with_other_options() {
     assert_eq!(*world.jobs.created.lock().unwrap(), 2);
 }
 
+#[tokio::test]
+async fn a_project_that_loses_its_billing_has_no_shard_refused() {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00001-a1", "s00002-a1"]).for_want_of_billing();
+    let spec = spec.spec("[limits]\nrequests = 2\njobs = 1\n");
+    let mut run = world.open(&spec).unwrap();
+    let error = world.go(&mut run, Stop::never()).await.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Backend, "create the job of shard 1"));
+    assert_eq!(error.hint(), Some("the project has no billing account"));
+    let told = world.told();
+    assert!(!told.iter().any(|line| line.starts_with("refused")), "{told:?}");
+    assert!(
+        !run.state().is_finished()
+            && !run.state().shards.iter().any(|shard| shard.attempts.iter().any(|a| a.is_refused()))
+    );
+    assert!(run.state().shards[2].attempts.is_empty(), "nobody asked for more once it was clear");
+
+    // The same command, once there is billing again.
+    let path = run.path().to_owned();
+    drop(run);
+    let mut run = batch_pipeline::RunDir::load(&path).unwrap();
+    let report = world.refuses([]).go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!((report.accounting.answered, report.accounting.request_error), (5, 0));
+    assert_eq!(*world.jobs.created.lock().unwrap(), 3);
+    let told = world.told();
+    assert_eq!(told.iter().filter(|line| line.ends_with(" found")).count(), 2, "{told:?}");
+    assert!(!told.contains(&"submitted 0".to_owned()), "{told:?}");
+}
+
 /// A manifest that can be read once, by a reader that lets others work until they have written it.
 #[cfg(unix)]
 #[test]

@@ -77,6 +77,8 @@ pub(crate) struct Jobs {
     failed: Arc<Mutex<Vec<String>>>,
     /// The shards, by their labels, of which no job is made.
     refused: Arc<Mutex<Vec<&'static str>>>,
+    /// Whether that is because the project has no billing account.
+    is_unbilled: Arc<Mutex<bool>>,
 }
 
 impl Jobs {
@@ -108,7 +110,15 @@ impl JobService for Jobs {
     async fn create(&self, job: &BatchPredictionJob) -> Result<BatchPredictionJob> {
         let label = job.labels.get(SHARD_LABEL).and_then(|label| label.as_str()).unwrap();
         let is_refused = self.take(|wrong| matches!(wrong, Wrong::RefusedCreate)).is_some();
-        if is_refused || self.refused.lock().unwrap().contains(&label) {
+        let is_refused = is_refused || self.refused.lock().unwrap().contains(&label);
+        if is_refused && *self.is_unbilled.lock().unwrap() {
+            let mut service = ServiceError::new(403);
+            service.message = Some("This API method requires billing to be enabled.".to_owned());
+            service.reason = Some("BILLING_DISABLED".to_owned());
+            let error = Error::new(Kind::PermissionDenied, "create the job", "x").with_service(service);
+            return Err(error.with_hint("the project has no billing account"));
+        }
+        if is_refused {
             let mut service = ServiceError::new(400);
             service.message = Some("The request is not allowed.".to_owned());
             return Err(Error::new(Kind::InvalidArgument, "create the job", "x").with_service(service));
@@ -183,6 +193,7 @@ impl World {
             labels: Arc::default(),
             failed: Arc::default(),
             refused: Arc::default(),
+            is_unbilled: Arc::default(),
         };
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         Self { folder, store, jobs, answers, clock, told: Arc::default() }
@@ -209,6 +220,12 @@ impl World {
     /// From now on the service makes no jobs of these shards: `s00001-a1`.
     pub(crate) fn refuses<const N: usize>(&self, shards: [&'static str; N]) -> &Self {
         *self.jobs.refused.lock().unwrap() = shards.to_vec();
+        self
+    }
+
+    /// Says that these are refused because the project has no billing account.
+    pub(crate) fn for_want_of_billing(&self) -> &Self {
+        *self.jobs.is_unbilled.lock().unwrap() = true;
         self
     }
 
