@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use batch_io::{Join, TableFormat};
-//! use batch_parquet::ParquetResults;
+//! use batch_parquet::write_join;
 //! # let directory = tempfile::tempdir()?;
 //! # let path = |name: &str| directory.path().join(name);
 //! std::fs::write(path("news.csv"), "body\nfirst\n")?;
@@ -15,16 +15,9 @@
 //! ))?;
 //!
 //! let mut file = Vec::new();
-//! let mut results = ParquetResults::new(&mut file);
-//! let mut written = Ok(());
-//! let summary = Join::from_path(path("news.csv"), TableFormat::CSV, [path("predictions.jsonl")])
-//!     .for_each(&mut |row| {
-//!         if written.is_ok() {
-//!             written = results.push(row);
-//!         }
-//!     })?;
-//! written?;
-//! results.finish(&summary)?;
+//! let join = Join::from_path(path("news.csv"), TableFormat::CSV, [path("predictions.jsonl")]);
+//! let summary = write_join(join, &mut file, &mut |_| {})??;
+//! assert_eq!(summary.predictions, 1);
 //! assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -35,4 +28,4 @@ mod group;
 mod results;
 
 pub use error::{Error, ErrorKind, Result};
-pub use results::ParquetResults;
+pub use results::{ParquetResults, write_join};

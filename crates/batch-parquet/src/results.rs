@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write;
 
-use batch_io::{JoinSummary, JoinedRow};
+use batch_io::{Join, JoinSummary, JoinedRow};
 use parquet::file::writer::SerializedFileWriter;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +14,30 @@ const GROUP_BYTES: usize = 64 << 20;
 /// A row group has no more rows than this, however short they are.
 const GROUP_ROWS: usize = 1 << 20;
 
-/// Writes the rows of a [`Join`](batch_io::Join) as one Parquet file, in the order in which they come.
+/// Writes what a join finds as one Parquet file, as [`Join::run`] writes it as a table: the file is what
+/// [`ParquetResults`] makes of its rows. `each` is shown every row before it is written, also after the
+/// file has failed: what is counted in it is whole.
+///
+/// # Errors
+/// The outer ones are those of [`Join::for_each`]: the table or the predictions could not be read. The inner
+/// ones are those of [`ParquetResults`]: `out` does not hold a Parquet file.
+pub fn write_join<W: Write + Send>(
+    join: Join<'_>,
+    out: W,
+    each: &mut dyn FnMut(&JoinedRow<'_>),
+) -> batch_io::Result<Result<JoinSummary>> {
+    let mut results = ParquetResults::new(out);
+    let mut written = Ok(());
+    let summary = join.for_each(&mut |row| {
+        each(row);
+        if written.is_ok() {
+            written = results.push(row);
+        }
+    })?;
+    Ok(written.and_then(|()| results.finish(&summary)).map(|()| summary))
+}
+
+/// Writes the rows of a [`Join`] as one Parquet file, in the order in which they come.
 ///
 /// Its columns are those of the results as CSV, of the same names and in the same order:
 ///

@@ -8,7 +8,7 @@ use std::{
 
 use batch_eval::Metrics;
 use batch_io::{Join, JoinSummary, JoinedRow, Outcome, WriteBehind};
-use batch_parquet::ParquetResults;
+use batch_parquet::write_join;
 
 use crate::{
     Backends, Context, Error, Event, Events, Kind, Plan, Report, Result, RunDir, Spending,
@@ -176,17 +176,7 @@ impl Work {
             true => {
                 let failed_to_write =
                     |error| Error::new(Kind::RunDirectory, format!("write {results}")).with_source(error);
-                let mut file = ParquetResults::new(&mut output);
-                let mut written = Ok(());
-                let joined = join.for_each(&mut |row| {
-                    each(row);
-                    if written.is_ok() {
-                        written = file.push(row);
-                    }
-                });
-                let summary = joined.map_err(failed)?;
-                written.and_then(|()| file.finish(&summary)).map_err(failed_to_write)?;
-                summary
+                write_join(join, &mut output, &mut each).map_err(failed)?.map_err(failed_to_write)?
             }
         };
         compared?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use batch_io::{Join, JoinSummary, PredictionFile};
-use batch_parquet::ParquetResults;
+use batch_parquet::write_join;
 use batch_pipeline::{Accounting, Spec, join_of};
 use serde_json::json;
 
@@ -36,9 +36,11 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     }
     join = with_label(join, &args.settings);
     let mut output = Output::create(&args.output)?;
+    let failed = |error| output::failed(error, &args.output);
+    let failed_to_write = |error| output::failed_to_write(error, &args.output);
     let summary = match spec.results.is_parquet() {
-        true => write_parquet(join, &mut output, &args.output)?,
-        false => join.run(&mut output, &mut |_| {}).map_err(|error| output::failed(error, &args.output))?,
+        true => write_join(join, &mut output, &mut |_| {}).map_err(failed)?.map_err(failed_to_write)?,
+        false => join.run(&mut output, &mut |_| {}).map_err(failed)?,
     };
     output.finish()?;
     tell(args, &summary, terminal)?;
@@ -47,19 +49,6 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
     let max_failed = args.max_failed.or(of_spec).unwrap_or(0);
     let is_damaged = 0 < summary.problems.count;
     Ok(if max_failed < unanswered || is_damaged { Exit::No } else { Exit::Done })
-}
-
-fn write_parquet(join: Join<'_>, output: &mut Output, path: &Path) -> Result<JoinSummary> {
-    let mut results = ParquetResults::new(output);
-    let mut written = Ok(());
-    let joined = join.for_each(&mut |row| {
-        if written.is_ok() {
-            written = results.push(row);
-        }
-    });
-    let summary = joined.map_err(|error| output::failed(error, path))?;
-    written.and_then(|()| results.finish(&summary)).map_err(|error| output::failed_to_write(error, path))?;
-    Ok(summary)
 }
 
 /// A label that is named by a flag is meant, whatever its template looks at.

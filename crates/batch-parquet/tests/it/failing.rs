@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io::{self, Write};
 
-use batch_parquet::{ErrorKind, ParquetResults};
+use batch_parquet::{ErrorKind, ParquetResults, write_join};
 
 use crate::Folder;
 
@@ -46,4 +46,19 @@ fn a_full_disk_is_told_wherever_it_ends() {
         assert_eq!(cause.kind(), io::ErrorKind::StorageFull);
         assert_eq!(error.to_string(), "writing the results failed");
     }
+}
+
+#[test]
+fn a_join_is_shown_whole_though_its_file_failed() {
+    let folder = Folder::new("body\na\nb\n", "");
+    let mut seen = 0;
+    let error = write_join(folder.join(), Full(0), &mut |_| seen += 1).unwrap().unwrap_err();
+    assert_eq!((error.kind(), seen), (ErrorKind::Io, 2));
+}
+
+#[test]
+fn predictions_that_are_not_there_are_the_joins_fault() {
+    let folder = Folder::new("body\na\n", "");
+    let join = folder.join().requests("/there is no such file");
+    assert!(write_join(join, Vec::new(), &mut |_| {}).is_err());
 }

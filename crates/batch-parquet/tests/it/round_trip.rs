@@ -1,5 +1,6 @@
 //! Every value comes back.
 
+use batch_parquet::write_join;
 use parquet::file::reader::FileReader;
 use parquet::record::Field;
 use parquet::schema::printer::print_schema;
@@ -111,6 +112,9 @@ fn a_table_without_records_has_columns() {
 fn the_same_rows_are_the_same_bytes() {
     let folder = Folder::new("body\na\nb\n", &prediction(1, "x", 3));
     assert_eq!(folder.parquet(1 << 20), folder.parquet(1 << 20));
+    let mut file = Vec::new();
+    assert_eq!(write_join(folder.join(), &mut file, &mut |_| {}).unwrap().unwrap().predictions, 1);
+    assert_eq!(file, folder.parquet(1 << 20));
 }
 
 /// What repeats has a dictionary, what is long has no statistics.
