@@ -160,14 +160,18 @@ impl Record {
 
     /// All values that are written with doubled quotes, without them.
     fn undouble(&self) -> String {
-        let mut out = String::new();
-        for field in &self.fields {
-            let Text::Doubled { .. } = field.text else { continue };
+        let doubled = |field: &Field| matches!(field.text, Text::Doubled { .. });
+        let lengths = self.fields.iter().map(|field| match field.text {
+            Text::Doubled { length, .. } => length,
+            Text::AsWritten => 0,
+        });
+        let mut out = String::with_capacity(lengths.sum());
+        for field in self.fields.iter().filter(|field| doubled(field)) {
             let mut rest = &self.text[field.start..field.end];
-            while let Some((text, behind)) = rest.split_once("\"\"") {
-                out.push_str(text);
-                out.push('"');
-                rest = behind;
+            // There is no quote in it that is not followed by another.
+            while let Some(quote) = memchr::memchr(b'"', rest.as_bytes()) {
+                out.push_str(&rest[..=quote]);
+                rest = rest.get(quote + 2..).unwrap_or_default();
             }
             out.push_str(rest);
         }
