@@ -54,8 +54,9 @@ pub fn write_join<W: Write + Send>(
 /// All columns are optional in the schema, so that the files of several tables can be read as one.
 ///
 /// Rows are held until they take 64 MiB, or are 1,048,576: a row group, which is what a reader works on at
-/// once, and about what this takes in memory. Pages are compressed with Snappy. Columns whose values repeat
-/// among the first rows have a dictionary, columns of long texts have neither dictionary nor statistics.
+/// once, and about what this takes in memory. Pages of about 64 KiB are compressed with Snappy.
+/// Columns whose values repeat among the first rows have a dictionary, columns of long texts have neither
+/// dictionary nor statistics.
 /// There is no time and no name of a machine in the file: the same rows make the same bytes.
 pub struct ParquetResults<W: Write + Send> {
     state: State<W>,

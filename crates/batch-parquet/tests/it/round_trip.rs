@@ -134,4 +134,7 @@ fn columns_are_written_by_what_they_hold() {
     assert_eq!(told(1), (true, true), "labels");
     assert_eq!(told(2), (false, false), "bodies");
     assert_eq!(told(3), (true, true), "outcomes");
+    let pages = read.reader.get_row_group(0).unwrap().get_column_page_reader(2).unwrap();
+    let sizes: Vec<usize> = pages.map(|page| page.unwrap().buffer().len()).collect();
+    assert!(sizes.len() == 4 && sizes.iter().all(|size| *size < 2 * (64 << 10)), "pages of bodies: {sizes:?}");
 }
