@@ -323,21 +323,28 @@ fn observe(receiver: &Mutex<Receiver<Block>>, failed: &AtomicBool) -> (Shape, Op
 }
 
 fn observe_block(block: &Block, shape: &mut Shape) -> Option<Fault> {
-    let mut start = 0;
+    let (mut start, mut before) = (0, None);
     for row in &block.rows {
         let end = start + row.length as usize;
         let bytes = block.bytes.get(start..end).unwrap_or_default();
         start = end;
-        if let Err(message) = observe_row(bytes, row.place(), shape) {
-            return Some(Fault { place: row.place(), message });
+        match observe_row(bytes, before.as_ref(), row.place(), shape) {
+            Ok(tree) => before = Some(tree),
+            Err(message) => return Some(Fault { place: row.place(), message }),
         }
     }
     None
 }
 
-fn observe_row(bytes: &[u8], place: Place, shape: &mut Shape) -> Result<(), String> {
+/// Takes in a row. What the row before has as well was taken in with that, and is not looked at again.
+fn observe_row<'a>(
+    bytes: &'a [u8],
+    before: Option<&Tree<'a>>,
+    place: Place,
+    shape: &mut Shape,
+) -> Result<Tree<'a>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| in_row(place, "Input contains invalid UTF-8."))?;
-    let tree = Tree::parse(text).map_err(|error| {
+    let tree = Tree::parse_new(text, before).map_err(|error| {
         in_row(place, if error.is_eof() { "Parser terminated before end of string" } else { "Unexpected token" })
     })?;
     let View::Object(members) = tree.root().view() else {
@@ -361,7 +368,7 @@ fn observe_row(bytes: &[u8], place: Place, shape: &mut Shape) -> Result<(), Stri
             format!("Unsupported empty struct type for field '{}'", path.join("."))
         })?;
     }
-    Ok(())
+    Ok(tree)
 }
 
 fn in_row(place: Place, problem: &str) -> String {

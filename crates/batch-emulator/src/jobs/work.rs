@@ -218,11 +218,14 @@ fn answer(
     let mut lines = Lines { rows: rows.len() as u64, ..Lines::default() };
     let texts = rows.iter().map(|row| reader.read(*row)).collect::<io::Result<Vec<_>>>()?;
     let mut canonical = Vec::new();
-    let prepared = rows
-        .iter()
-        .zip(&texts)
-        .map(|(row, text)| prepare(work, *row, text, memo, &mut canonical))
-        .collect::<io::Result<Vec<_>>>()?;
+    let mut prepared: Vec<Prepared<'_>> = Vec::with_capacity(rows.len());
+    for (row, text) in rows.iter().zip(&texts) {
+        // What was retyped in one row may stand as text at another place of the next.
+        let before = prepared.last().map(|row| &row.tree).filter(|_| !work.retype);
+        // The import has parsed it before, so an error is about a row that changed since.
+        let tree = Tree::parse_after(text, before).map_err(io::Error::other)?;
+        prepared.push(prepare(work, *row, text, tree, memo, &mut canonical));
+    }
     let memo = &*memo;
     let replies = stream::iter(&prepared)
         .map(|row| async {
@@ -269,11 +272,10 @@ fn prepare<'a>(
     work: &Work<'_>,
     row: Row,
     text: &'a str,
+    mut tree: Tree<'a>,
     memo: &mut Memo,
     canonical: &mut Vec<u8>,
-) -> io::Result<Prepared<'a>> {
-    // The import has parsed it before, so this is about a row that changed since.
-    let mut tree = Tree::parse(text).map_err(io::Error::other)?;
+) -> Prepared<'a> {
     let (mut prepared_hash, mut met) = (0, Met::default());
     let fault = work.faults.get(&row.place()).copied();
     let known = if is_done(tree.root()) {
@@ -304,7 +306,7 @@ fn prepare<'a>(
             }
         }
     };
-    Ok(Prepared { row, tree, text, hash: prepared_hash, met, fault, known })
+    Prepared { row, tree, text, hash: prepared_hash, met, fault, known }
 }
 
 /// The two errors that the service gives for no fault of the request.

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::tree::{Node, Span, plain_bytes};
+use memchr::memchr;
+
+use super::tree::{Node, Span, Tree, plain_bytes};
 
 /// Deeper texts are left to `serde_json`, which has a limit of its own.
 const DEEPEST: usize = 100;
@@ -12,11 +14,26 @@ const NOTED: usize = 2;
 /// A number with more digits may not fit into 64 bits.
 const MOST_DIGITS: usize = 18;
 
-/// Reads one value with blanks around it; `None` where that takes another look.
-pub(super) fn parse<'a>(text: &'a str, nodes: &mut Vec<Node<'a>>, spans: &mut Vec<Span>) -> Option<()> {
-    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, nodes, spans };
+/// What becomes of a member of a member that stands in the row before at the same place, in the same words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alike {
+    /// It is what it is there, and is not read again.
+    Copied,
+    /// It is left out: a null stands for it.
+    LeftOut,
+}
+
+/// Reads one value with blanks around it; `None` where that takes another look. Rows have much in common: what
+/// one has in common with the row `before` is not read again.
+pub(super) fn parse<'a>(
+    text: &'a str,
+    before: Option<(&Tree<'a>, Alike)>,
+    nodes: &mut Vec<Node<'a>>,
+    spans: &mut Vec<Span>,
+) -> Option<()> {
+    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, before, nodes, spans };
     parser.blanks();
-    parser.value(0)?;
+    parser.value(0, 0)?;
     parser.blanks();
     (parser.at == text.len()).then_some(())
 }
@@ -25,6 +42,7 @@ struct Parser<'a, 'n> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    before: Option<(&'n Tree<'a>, Alike)>,
     nodes: &'n mut Vec<Node<'a>>,
     spans: &'n mut Vec<Span>,
 }
@@ -40,11 +58,11 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Option<()> {
+    fn value(&mut self, depth: usize, parent: usize) -> Option<()> {
         match self.peek()? {
             b'"' => self.string(),
-            b'{' => self.container(depth, b'}'),
-            b'[' => self.container(depth, b']'),
+            b'{' => self.container(depth, parent, b'}'),
+            b'[' => self.container(depth, parent, b']'),
             b't' => self.word("true", Node::Bool(true)),
             b'f' => self.word("false", Node::Bool(false)),
             b'n' => self.word("null", Node::Null),
@@ -114,13 +132,48 @@ impl<'a> Parser<'a, '_> {
             }
         }
         self.at += 1;
-        if is_escaped {
-            return serde_json::from_str(self.text.get(start..self.at)?).ok().map(Cow::Owned);
+        let inner = self.text.get(start + 1..self.at - 1)?;
+        if !is_escaped {
+            return Some(Cow::Borrowed(inner));
         }
-        self.text.get(start + 1..self.at - 1).map(Cow::Borrowed)
+        let text = unescaped(inner).or_else(|| serde_json::from_str(self.text.get(start..self.at)?).ok());
+        text.map(Cow::Owned)
     }
 
-    fn container(&mut self, depth: usize, close: u8) -> Option<()> {
+    /// Takes a value over from the row before, where it stands there as well; says whether it does. `parent` is
+    /// the object whose member it is.
+    fn take_over(&mut self, parent: usize) -> Option<bool> {
+        let Some((before, alike)) = self.before else { return Some(false) };
+        let node = self.nodes.len();
+        let (Some(outer), Some(name)) = (name_of(self.nodes, parent), name_of(self.nodes, node)) else {
+            return Some(false);
+        };
+        let rest = self.text.get(self.at..)?;
+        let found = before.spans.iter().find(|span| {
+            name_of(&before.nodes, span.node) == Some(name)
+                && name_of(&before.nodes, span.parent) == Some(outer)
+                && before.text.get(span.start..span.end).is_some_and(|text| rest.starts_with(text))
+        });
+        let Some(found) = found else { return Some(false) };
+        match alike {
+            Alike::LeftOut => self.nodes.push(Node::Null),
+            Alike::Copied => {
+                let moved = |end: usize| end - found.node + node;
+                let end = before.end(found.node);
+                self.nodes.extend(before.nodes.get(found.node..end)?.iter().map(|other| match other {
+                    Node::Array(end) => Node::Array(moved(*end)),
+                    Node::Object(end) => Node::Object(moved(*end)),
+                    scalar => scalar.clone(),
+                }));
+            }
+        }
+        let start = self.at;
+        self.at += found.end - found.start;
+        self.spans.push(Span { node, parent, start, end: self.at });
+        Some(true)
+    }
+
+    fn container(&mut self, depth: usize, parent: usize, close: u8) -> Option<()> {
         if depth == DEEPEST {
             return None;
         }
@@ -147,7 +200,10 @@ impl<'a> Parser<'a, '_> {
                 self.at += 1;
                 self.blanks();
             }
-            self.value(depth + 1)?;
+            let is_taken = depth + 1 == NOTED && close == b'}' && self.take_over(node)?;
+            if !is_taken {
+                self.value(depth + 1, node)?;
+            }
             self.blanks();
             match self.peek()? {
                 b',' => {
@@ -162,10 +218,39 @@ impl<'a> Parser<'a, '_> {
         let end = self.nodes.len();
         *self.nodes.get_mut(node)? = if close == b'}' { Node::Object(end) } else { Node::Array(end) };
         if (1..=NOTED).contains(&depth) {
-            self.spans.push(Span { node, start, end: self.at });
+            self.spans.push(Span { node, parent, start, end: self.at });
         }
         Some(())
     }
+}
+
+/// The name of the member whose value is the node `at`.
+fn name_of<'n>(nodes: &'n [Node<'_>], at: usize) -> Option<&'n str> {
+    match nodes.get(at.checked_sub(1)?) {
+        Some(Node::Str(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// What a string says, given between its quotes; `None` for escapes that are rare, or none at all.
+fn unescaped(inner: &str) -> Option<String> {
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
+        text.push_str(rest.get(..at)?);
+        text.push(match rest.as_bytes().get(at + 1)? {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\x08',
+            b'f' => '\x0c',
+            byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+            _ => return None,
+        });
+        rest = rest.get(at + 2..)?;
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 #[cfg(test)]
@@ -178,7 +263,7 @@ mod tests {
     /// What the long way makes of a text, against the short one.
     fn compare(text: &str) -> Result<(), TestCaseError> {
         let (mut nodes, mut spans) = (Vec::new(), Vec::new());
-        let short = parse(text, &mut nodes, &mut spans);
+        let short = parse(text, None, &mut nodes, &mut spans);
         match (short, Tree::parse_slowly(text)) {
             (None, _) => {}
             (Some(()), Ok(tree)) => prop_assert_eq!(format!("{:?}", nodes), format!("{:?}", tree.nodes)),
@@ -200,10 +285,54 @@ mod tests {
             let members: Vec<_> = names.iter().map(|name| serde_json::json!({ name.as_str(): [number, 7, -3, name] })).collect();
             let text = serde_json::Value::from(members).to_string();
             compare(&text)?;
-            prop_assert!(parse(&text, &mut Vec::new(), &mut Vec::new()).is_some(), "{} takes the long way", text);
+            prop_assert!(parse(&text, None, &mut Vec::new(), &mut Vec::new()).is_some(), "{} takes the long way", text);
             let at = text.floor_char_boundary(at.min(text.len()));
             compare(&format!("{}{byte}{}", &text[..at], &text[at..]))?;
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_after_another_is_read_as_if_it_were_alone(
+            rows in prop::collection::vec(("[abr]", "[ab]", "[ab\"\\\\\n]{0,2}", 0_u8..4), 2..6),
+        ) {
+            let texts: Vec<String> = rows
+                .iter()
+                .map(|(outer, inner, text, kind)| {
+                    let value = match kind {
+                        0 => serde_json::json!([{ "x": text }, 1]),
+                        1 => serde_json::json!({ "x": { "y": [text] }, "z": {} }),
+                        2 => serde_json::json!([]),
+                        _ => serde_json::json!(text),
+                    };
+                    serde_json::json!({ "k": text, outer: { inner: value.clone(), "c": [1, { "d": 2 }] }, "s": [value] }).to_string()
+                })
+                .collect();
+            let mut before: Option<Tree<'_>> = None;
+            for text in &texts {
+                let tree = Tree::parse_after(text, before.as_ref()).unwrap();
+                let alone = Tree::parse(text).unwrap();
+                prop_assert_eq!(format!("{:?}", tree.nodes), format!("{:?}", alone.nodes));
+                prop_assert_eq!(format!("{:?}", tree.spans), format!("{:?}", alone.spans));
+                before = Some(tree);
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_row_after_another_only_what_is_new_is_kept() {
+        let before = Tree::parse(r#"{"key":"a","request":{"c":["x"],"g":{"t":[0]}},"other":{}}"#).unwrap();
+        let tree = Tree::parse_new(
+            r#"{"key":"a","request":{"c":["y"],"g":{"t":[0]}},"other":{"g":{"t":[0]}}}"#,
+            Some(&before),
+        );
+        let tree = tree.unwrap();
+        let request = tree.root().get("request").unwrap();
+        assert!(request.get("c").is_some());
+        assert!(request.get("g").is_none(), "it stood there before");
+        assert!(tree.root().get("other").unwrap().get("g").is_some(), "it stood elsewhere");
+        let after = Tree::parse_new(r#"{"request":{"g":{"t":[0]}}}"#, Some(&tree)).unwrap();
+        assert!(after.root().get("request").unwrap().get("g").is_none(), "it stood in both");
     }
 
     #[test]

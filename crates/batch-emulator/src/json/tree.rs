@@ -6,27 +6,29 @@ use std::io::Write as _;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
-use super::parse::parse;
+use super::parse::{Alike, parse};
 
 /// A parsed JSON text. Strings without escapes are slices of the text.
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
-    text: &'a str,
+    pub(super) text: &'a str,
     pub(super) nodes: Vec<Node<'a>>,
-    spans: Vec<Span>,
+    pub(super) spans: Vec<Span>,
 }
 
 /// Where in the text an array or object stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) node: usize,
+    /// The array or object around it.
+    pub(super) parent: usize,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
 /// One value, or the name of a member. An array or object is followed by its content
 /// (names and values in turn) up to the index that it holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Node<'a> {
     Null,
     Bool(bool),
@@ -42,8 +44,22 @@ pub(super) enum Node<'a> {
 impl<'a> Tree<'a> {
     /// Parses one JSON value; blanks around it are allowed.
     pub(crate) fn parse(text: &'a str) -> Result<Tree<'a>, serde_json::Error> {
+        Tree::parse_with(text, None)
+    }
+
+    /// Parses one JSON value, which costs less where it has members of members in common with the one before.
+    pub(crate) fn parse_after(text: &'a str, before: Option<&Tree<'a>>) -> Result<Tree<'a>, serde_json::Error> {
+        Tree::parse_with(text, before.map(|before| (before, Alike::Copied)))
+    }
+
+    /// As [`Tree::parse_after`], for what is new only: null stands for what both have in common.
+    pub(crate) fn parse_new(text: &'a str, before: Option<&Tree<'a>>) -> Result<Tree<'a>, serde_json::Error> {
+        Tree::parse_with(text, before.map(|before| (before, Alike::LeftOut)))
+    }
+
+    fn parse_with(text: &'a str, before: Option<(&Tree<'a>, Alike)>) -> Result<Tree<'a>, serde_json::Error> {
         let (mut nodes, mut spans) = (Vec::with_capacity(64), Vec::with_capacity(8));
-        match parse(text, &mut nodes, &mut spans) {
+        match parse(text, before, &mut nodes, &mut spans) {
             Some(()) => Ok(Tree { text, nodes, spans }),
             None => Tree::parse_slowly(text),
         }
@@ -68,6 +84,11 @@ impl<'a> Tree<'a> {
     /// The value itself.
     pub(crate) fn root(&self) -> Json<'_> {
         Json { nodes: &self.nodes, at: 0 }
+    }
+
+    /// Where the value `at` ends.
+    pub(super) fn end(&self, at: usize) -> usize {
+        Json { nodes: &self.nodes, at }.end()
     }
 }
 
