@@ -65,7 +65,7 @@ pub(crate) struct ObjectMeta {
     pub(crate) size: u64,
     /// The CRC-32C of the body.
     pub(crate) crc32c: u32,
-    /// The MD5 of the body; composed objects have none.
+    /// The MD5 of the body; composed objects and those of the emulator's own have none.
     pub(crate) md5: Option<[u8; 16]>,
     /// How many objects it was composed of; 0 where it was uploaded.
     pub(crate) components: u32,

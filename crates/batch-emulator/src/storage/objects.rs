@@ -239,7 +239,8 @@ impl Objects {
         }
     }
 
-    /// Begins to write an object; nothing is visible before [`ObjectWriter::commit`].
+    /// Begins to write an object of the emulator's own, which gets no MD5; nothing is visible before
+    /// [`ObjectWriter::commit`].
     pub(crate) fn writer(&self, bucket: &str, name: &str) -> Result<ObjectWriter, StoreError> {
         check_object_name(name)?;
         if self.bucket(bucket).is_none() {
@@ -249,7 +250,7 @@ impl Objects {
             objects: self.clone(),
             bucket: bucket.to_owned(),
             name: name.to_owned(),
-            spool: self.spool()?,
+            spool: self.spool()?.without_md5(),
         })
     }
 
@@ -331,7 +332,7 @@ impl Objects {
             metageneration: 1,
             size: spooled.size,
             crc32c: spooled.crc32c,
-            md5: (components == 0).then_some(spooled.md5),
+            md5: spooled.md5.filter(|_| components == 0),
             components,
             created: now,
             updated: now,

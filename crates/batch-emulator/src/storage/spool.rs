@@ -14,7 +14,8 @@ pub(crate) struct Spool {
     place: Place,
     size: u64,
     crc32c: u32,
-    md5: Md5,
+    /// None where it is not wanted: it takes more time than all else that is done with most bytes.
+    md5: Option<Md5>,
 }
 
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Spooled {
     pub(crate) body: SpooledBody,
     pub(crate) size: u64,
     pub(super) crc32c: u32,
-    pub(super) md5: [u8; 16],
+    pub(super) md5: Option<[u8; 16]>,
 }
 
 #[derive(Debug)]
@@ -76,11 +77,16 @@ impl Spool {
             md5.update(&buffer[..n]);
         }
         let place = Place::File(BufWriter::new(file), Temporary { path, keep: false });
-        Ok(Spool { place, size, crc32c, md5 })
+        Ok(Spool { place, size, crc32c, md5: Some(md5) })
     }
 
     fn new(place: Place) -> Spool {
-        Spool { place, size: 0, crc32c: 0, md5: Md5::new() }
+        Spool { place, size: 0, crc32c: 0, md5: Some(Md5::new()) }
+    }
+
+    /// The same spool, still empty, which finds no MD5.
+    pub(super) fn without_md5(self) -> Spool {
+        Spool { md5: None, ..self }
     }
 
     /// How many bytes it holds.
@@ -103,7 +109,7 @@ impl Spool {
             Place::Memory(bytes) => SpooledBody::Memory(bytes.into()),
             Place::File(_, temporary) => SpooledBody::File(temporary),
         };
-        Ok(Spooled { body, size: self.size, crc32c: self.crc32c, md5: self.md5.finalize().into() })
+        Ok(Spooled { body, size: self.size, crc32c: self.crc32c, md5: self.md5.map(|md5| md5.finalize().into()) })
     }
 }
 
@@ -115,7 +121,9 @@ impl Write for Spool {
         };
         self.size += n as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..n]);
-        self.md5.update(&bytes[..n]);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(&bytes[..n]);
+        }
         Ok(n)
     }
 

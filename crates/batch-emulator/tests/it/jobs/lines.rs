@@ -114,3 +114,14 @@ async fn nulls_come_from_other_rows_too() {
     let (_, lines) = service.run(&[line("a", "x"), line("b", "y")]).await;
     assert!(lines.iter().all(|line| !line.contains("null")));
 }
+
+#[tokio::test]
+async fn prediction_files_have_a_crc32c_and_no_md5() {
+    let service = Service::start(JobsConfig::default()).await;
+    service.run(&[line("a", "text")]).await;
+    let list = service.get("/storage/v1/b/bucket/o").await.ok();
+    let hashes: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|o| (o["crc32c"].is_string(), o["md5Hash"].is_string())).collect();
+    // What was uploaded, and what the job made of it.
+    assert_eq!(hashes, [(true, true), (true, false)]);
+}
