@@ -145,7 +145,7 @@ mod tests {
             let mut all = chunks(&parts);
             prop_assert_eq!(all.len(), whole.len());
             prop_assert_eq!(all.is_empty(), whole.is_empty());
-            prop_assert_eq!(all.iter().flatten().copied().collect::<Vec<_>>(), whole.clone());
+            prop_assert_eq!(all.iter().flatten().copied().collect::<Vec<_>>(), &whole[..]);
             let at = at.min(whole.len() + 1);
             let (head, tail) = whole.split_at(at.min(whole.len()));
             let first = all.first(at);
