@@ -305,7 +305,7 @@ mod tests {
                         2 => serde_json::json!([]),
                         _ => serde_json::json!(text),
                     };
-                    serde_json::json!({ "k": text, outer: { inner: value.clone(), "c": [1, { "d": 2 }] }, "s": [value] }).to_string()
+                    serde_json::json!({ "k": text, outer: { inner: value, "c": [1, { "d": 2 }] }, "s": [value] }).to_string()
                 })
                 .collect();
             let mut before: Option<Tree<'_>> = None;
