@@ -62,7 +62,8 @@
 //! Nobody is refused for want of a permission, and encryption keys are ignored. An object
 //! has one generation: overwriting and deleting are final. Bucket settings, such as a
 //! lifecycle, are kept and have no effect. Objects with `contentEncoding: gzip` are sent
-//! as stored, never unpacked. What jobs write has a CRC-32C and, as composed objects, no MD5. `fields` is accepted and everything returned. There are no
+//! as stored, never unpacked. What jobs write has a CRC-32C and, as composed objects, no MD5; whether the
+//! service's own predictions have one is unknown. `fields` is accepted and everything returned. There are no
 //! access lists, notifications or folders, no gRPC, no XML API beyond the read above, and
 //! no TLS.
 
