@@ -58,6 +58,18 @@ impl<S: Simd> Block<S> {
         Self(self.0.min(other.0))
     }
 
+    /// At each place the greater of two bytes.
+    #[inline(always)]
+    pub(crate) fn most(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+
+    /// Which bytes are not ASCII.
+    #[inline(always)]
+    pub(crate) fn beyond_ascii(self) -> u64 {
+        self.0.simd_ge(0x80).to_bitmask()
+    }
+
     /// Which bytes cannot stand in a JSON string as they are: quotes, backslashes, control characters.
     #[inline(always)]
     pub(crate) fn json_escapes(self) -> u64 {
@@ -93,18 +105,30 @@ mod tests {
 
     #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
     #[inline(always)]
-    fn masks<S: Simd>(simd: S, bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 4] {
-        let block = Block::load(simd, bytes);
-        [block.equal(one), block.either(one, other), block.below(one), block.json_escapes()]
+    fn masks<S: Simd>(simd: S, bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 7] {
+        let (block, ones) = (Block::load(simd, bytes), Block::load(simd, &[one; BLOCK]));
+        let (least, most) = (block.least(ones), block.most(ones));
+        [
+            block.equal(one),
+            block.either(one, other),
+            block.below(one),
+            block.json_escapes(),
+            block.beyond_ascii(),
+            least.equal(one),
+            most.equal(one),
+        ]
     }
 
-    fn expected(bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 4] {
+    fn expected(bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 7] {
         let mask = |is: &dyn Fn(u8) -> bool| (0..BLOCK).fold(0, |mask, at| mask | u64::from(is(bytes[at])) << at);
         [
             mask(&|byte| byte == one),
             mask(&|byte| byte == one || byte == other),
             mask(&|byte| byte < one),
             mask(&|byte| byte < b' ' || byte == b'"' || byte == b'\\'),
+            mask(&|byte| !byte.is_ascii()),
+            mask(&|byte| one <= byte),
+            mask(&|byte| byte <= one),
         ]
     }
 

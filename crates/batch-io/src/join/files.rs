@@ -152,7 +152,7 @@ impl FileSet {
         let name = name(&self.files, place);
         let text =
             simdutf8::basic::from_utf8(&self.window[range]).map_err(|error| changed(name, place, error.into()))?;
-        let Some(glance) = self.glances.at(text) else { return Ok(None) };
+        let Some(glance) = self.glances.at(text.as_bytes()) else { return Ok(None) };
         let raw = |span: Span| serde_json::from_str::<&RawValue>(span.of(text).unwrap_or("null")).ok();
         let present = |span| raw(span).filter(|value| !json::is_null(value));
         let response = present(glance.response);

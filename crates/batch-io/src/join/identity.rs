@@ -34,12 +34,12 @@ impl Hash96 {
     }
 
     pub(super) fn exact(text: &str) -> Self {
-        Self::new(Class::Exact, text)
+        Self::new(Class::Exact, text.as_bytes())
     }
 
     /// Of what the import would make of a text, if it would make anything of it.
     pub(super) fn retyped(text: &str) -> Option<Self> {
-        retype(text).map(|value| Self::new(Class::Retyped, &value))
+        retype(text).map(|value| Self::new(Class::Retyped, value.as_bytes()))
     }
 
     /// Of a key or label as it stands in a prediction; `None` for one that says nothing.
@@ -57,14 +57,13 @@ impl Hash96 {
     }
 
     /// The same of a value's JSON.
-    pub(super) fn of_json(value: &str) -> Option<(Self, Class)> {
-        let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        match inside {
+    pub(super) fn of_json(value: &[u8]) -> Option<(Self, Class)> {
+        match value {
             // Nearly always it is a string as it stands.
-            Some(text) if memchr(b'\\', text.as_bytes()).is_none() => {
-                (!text.is_empty()).then(|| (Self::exact(text), Class::Exact))
+            [b'"', text @ .., b'"'] if memchr(b'\\', text).is_none() => {
+                (!text.is_empty()).then(|| (Self::new(Class::Exact, text), Class::Exact))
             }
-            _ => Self::of(serde_json::from_str(value).ok()?),
+            _ => Self::of(serde_json::from_slice(value).ok()?),
         }
     }
 
@@ -82,12 +81,12 @@ impl Hash96 {
         Self { high: (hash >> 64) as u64, low: hash as u32 }
     }
 
-    fn new(class: Class, text: &str) -> Self {
+    fn new(class: Class, text: &[u8]) -> Self {
         let seed = match class {
             Class::Exact => 0,
             Class::Retyped => 1,
         };
-        Self::from_u128(XxHash3_128::oneshot_with_seed(seed, text.as_bytes()))
+        Self::from_u128(XxHash3_128::oneshot_with_seed(seed, text))
     }
 }
 
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     fn same(text: &str, json: &str) -> bool {
-        assert_eq!(Hash96::of_json(json), Hash96::of(serde_json::from_str(json).unwrap()), "{json}");
+        assert_eq!(Hash96::of_json(json.as_bytes()), Hash96::of(serde_json::from_str(json).unwrap()), "{json}");
         Hash96::may_be(serde_json::from_str(json).unwrap(), text)
     }
 

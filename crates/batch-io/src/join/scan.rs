@@ -206,8 +206,10 @@ impl Scan {
         wanted: Wanted<'_>,
         looks: &mut Looks<'_>,
     ) -> bool {
-        let Some((text, glance)) = line.glance(&mut looks.glances) else { return false };
-        let present = |span: Span| span.of(text).filter(|value| *value != "null");
+        let Looks { glances, answers, room } = looks;
+        let Some(glance) = line.glance(glances) else { return false };
+        let line = line.bytes();
+        let present = |span: Span| span.of_bytes(line).filter(|value| *value != b"null");
         let key = match wanted.key_member {
             None => present(glance.key).or_else(|| present(glance.id)).or_else(|| present(glance.custom_id)),
             Some("key") => present(glance.key),
@@ -217,25 +219,23 @@ impl Scan {
         };
         let response = present(glance.response);
         // JSON in a string is looked into by the parser.
-        if [response, glance.request.of(text)].into_iter().flatten().any(|value| !value.starts_with('{')) {
+        if [response, glance.request.of_bytes(line)].into_iter().flatten().any(|value| !value.starts_with(b"{")) {
             return false;
         }
         let is_plain = match (present(glance.status), present(glance.error)) {
-            (None | Some("\"\""), None) => true,
+            (None | Some(b"\"\""), None) => true,
             (status, error) => {
                 (Prediction { status: raw(status), error: raw(error), ..Prediction::default() }).has_no_failure()
             }
         };
         let reply = match &glance.answer {
             _ if !is_plain || response.is_none() => Reply::Line,
-            Some(spans) => {
-                self.kept.keep(text, spans, looks.room).map_or(Reply::Response(glance.response), Reply::Kept)
-            }
+            Some(spans) => self.kept.keep(line, spans, room).map_or(Reply::Response(glance.response), Reply::Kept),
             None => Reply::Response(glance.response),
         };
         let hash = self.identify(key.and_then(Hash96::of_json), || Hash96::of_json(present(glance.label)?));
         self.entries.push(Entry::new(hash, place, length, reply));
-        let (has_request, config) = (glance.request.is_there(), glance.config.of(text));
+        let (has_request, config) = (glance.request.is_there(), glance.config.of_bytes(line).and_then(text));
         self.formats.meet(has_request, config);
         if self.fields_are_known {
             return true;
@@ -244,10 +244,11 @@ impl Scan {
         // What has failed has no answer to look into.
         if !self.tells_fields(&format)
             && is_plain
-            && let Some(response) = response
+            && let Some((line, response)) = text(line).zip(response.and_then(text))
         {
-            let found = glance.answer.and_then(|spans| Reading::of_spans(text, response, &spans, &format));
-            let reading = found.or_else(|| Reading::of_response(response, &format, &mut looks.answers).ok());
+            let spans = glance.answer.as_ref();
+            let found = spans.and_then(|spans| Reading::of_spans(line, response, spans, &format));
+            let reading = found.or_else(|| Reading::of_response(response, &format, answers).ok());
             reading.iter().for_each(|reading| self.add_fields(reading));
         }
         true
@@ -304,8 +305,13 @@ impl Scan {
     }
 }
 
-fn raw(value: Option<&str>) -> Option<&RawValue> {
-    serde_json::from_str(value?).ok()
+fn raw(value: Option<&[u8]>) -> Option<&RawValue> {
+    serde_json::from_slice(value?).ok()
+}
+
+/// A part of a line that is known to be UTF-8.
+fn text(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 fn too_large(file: &str, line: u64) -> Error {

@@ -39,9 +39,9 @@ const MEMBERS: usize = DETAILS.end;
 /// An answer that is one text: its strings as they stand in JSON, and its counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlainAnswer<'t> {
-    pub(super) text: &'t str,
-    pub(super) finish_reason: Option<&'t str>,
-    pub(super) model_version: Option<&'t str>,
+    pub(super) text: &'t [u8],
+    pub(super) finish_reason: Option<&'t [u8]>,
+    pub(super) model_version: Option<&'t [u8]>,
     pub(super) counts: [Option<u64>; Usage::COUNTS],
 }
 
@@ -64,10 +64,10 @@ pub(crate) struct Answers {
 impl Answers {
     /// `None` for a response that is unusual in any way.
     pub(super) fn read<'t>(&mut self, response: &'t str) -> Option<Response<'t>> {
-        let cursor = Cursor::new(response, &mut self.stops)?;
-        if let Some(spans) = self.shapes.find(&cursor) {
-            return spans.read(response);
+        if let Some(shape) = self.shapes.find(response.as_bytes()) {
+            return self.shapes.found(shape)?.read(response);
         }
+        let cursor = Cursor::new(response, &mut self.stops)?;
         let spans = AnswerSpans::find(cursor.clone())?;
         self.shapes.learn(&cursor, &spans);
         spans.read(response)
@@ -218,7 +218,7 @@ impl AnswerSpans {
     }
 
     /// The values of an answer that is one text and nothing else, if it is one.
-    pub(super) fn plain<'t>(&self, text: &'t str) -> Option<PlainAnswer<'t>> {
+    pub(super) fn plain<'t>(&self, line: &'t [u8]) -> Option<PlainAnswer<'t>> {
         let PartSpans { is_there: true, thought: false, text: answer, data: (other, _) } = self.first else {
             return None;
         };
@@ -227,18 +227,18 @@ impl AnswerSpans {
         if odd || other.is_there() || !self.others.is_empty() {
             return None;
         }
-        self.members[INDEX].of(text).map_or(Some(0), count_of)?;
+        self.members[INDEX].of_bytes(line).map_or(Some(0), count_of)?;
         let mut counts = [None; Usage::COUNTS];
         for (count, digits) in counts.iter_mut().zip(&self.members[COUNTS]) {
-            if let Some(digits) = digits.of(text) {
+            if let Some(digits) = digits.of_bytes(line) {
                 *count = Some(count_of(digits)?);
             }
         }
-        let is_all_text = self.members[DETAILS].iter().all(|list| list.of(text).is_none_or(Usage::is_of_text));
+        let is_all_text = self.members[DETAILS].iter().all(|list| list.of_bytes(line).is_none_or(Usage::is_of_text));
         is_all_text.then_some(PlainAnswer {
-            text: answer.of(text)?,
-            finish_reason: self.members[FINISH_REASON].of(text),
-            model_version: self.members[MODEL_VERSION].of(text),
+            text: answer.of_bytes(line)?,
+            finish_reason: self.members[FINISH_REASON].of_bytes(line),
+            model_version: self.members[MODEL_VERSION].of_bytes(line),
             counts,
         })
     }
@@ -246,7 +246,7 @@ impl AnswerSpans {
     /// Reads the values out of the response. `None` for one that is unusual after all.
     pub(super) fn read<'t>(&self, response: &'t str) -> Option<Response<'t>> {
         // Of one candidate it says nothing, but it has to be a number.
-        self.members[INDEX].of(response).map_or(Some(0), count_of)?;
+        self.members[INDEX].of_bytes(response.as_bytes()).map_or(Some(0), count_of)?;
         let candidate = if self.has_candidate {
             let mut parts = Parts::default();
             for part in std::iter::once(&self.first).filter(|first| first.is_there).chain(&self.others) {
@@ -262,7 +262,7 @@ impl AnswerSpans {
         };
         let mut usage = Usage::default();
         for (number, count) in self.members[COUNTS].iter().enumerate() {
-            if let Some(digits) = count.of(response) {
+            if let Some(digits) = count.of_bytes(response.as_bytes()) {
                 usage.set_count(number, Some(count_of(digits)?));
             }
         }
@@ -363,11 +363,11 @@ pub(super) fn text_of(quoted: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The number that few digits say.
-fn count_of(digits: &str) -> Option<u64> {
+fn count_of(digits: &[u8]) -> Option<u64> {
     if Cursor::MOST_DIGITS < digits.len() {
         return None;
     }
-    digits.bytes().try_fold(0, |count: u64, digit| {
+    digits.iter().try_fold(0, |count: u64, digit| {
         let digit = digit.wrapping_sub(b'0');
         (digit < 10).then(|| count * 10 + u64::from(digit))
     })

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::token::end_of_number;
 use crate::block::{BLOCK, Block, Level, Simd, dispatch, last_block};
 
 /// Nesting beyond this is left to the parser.
@@ -341,34 +342,8 @@ impl<'t, 's> Cursor<'t, 's> {
 
     /// Passes over a number, as far as it goes.
     pub(crate) fn number(&mut self) -> Option<()> {
-        if self.peek()? == b'-' {
-            self.at += 1;
-        }
-        if self.peek()? == b'0' {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
+        self.at = end_of_number(self.text.as_bytes(), self.at)?;
         Some(())
-    }
-
-    #[inline]
-    fn digits(&mut self) -> Option<()> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += digits;
-        (0 < digits).then_some(())
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Glances {
     label: Option<String>,
     stops: Stops,
     shapes: Shapes<Glance>,
+    /// Of the line that was walked through last.
+    walked: Glance,
 }
 
 impl Glances {
@@ -46,14 +48,17 @@ impl Glances {
 
     /// Looks a line over. `None` where it is not an object as the service writes it, on one
     /// line and with plain names: it may be JSON all the same.
-    pub(crate) fn at(&mut self, line: &str) -> Option<Glance> {
-        let cursor = Cursor::new(line, &mut self.stops)?;
-        if let Some(glance) = self.shapes.find(&cursor) {
-            return Some(glance);
+    ///
+    /// A line of which something is said is UTF-8.
+    pub(crate) fn at(&mut self, line: &[u8]) -> Option<&Glance> {
+        if let Some(shape) = self.shapes.find(line) {
+            return self.shapes.found(shape);
         }
-        let glance = Glance::at(cursor.clone(), self.label.as_deref())?;
-        self.shapes.learn(&cursor, &glance);
-        Some(glance)
+        let line = simdutf8::basic::from_utf8(line).ok()?;
+        let cursor = Cursor::new(line, &mut self.stops)?;
+        self.walked = Glance::at(cursor.clone(), self.label.as_deref())?;
+        self.shapes.learn(&cursor, &self.walked);
+        Some(&self.walked)
     }
 }
 
@@ -155,7 +160,7 @@ mod tests {
 
     /// What a glance says is what the parser says; it may say nothing.
     fn agrees(glances: &mut Glances, line: &str) -> bool {
-        let Some(glance) = glances.at(line) else { return false };
+        let Some(glance) = glances.at(line.as_bytes()) else { return false };
         let parsed = Prediction::parse(line).expect("a glance takes JSON alone");
         let present = |span: &Span| span.of(line).filter(|text| *text != "null").map(str::to_owned);
         let raw = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
@@ -230,10 +235,10 @@ mod tests {
             "{\"a\":{\"b\"}}",
             "{\"request\":{\"a\":1,}}",
         ] {
-            assert_eq!(Glances::default().at(line), None, "{line}");
+            assert_eq!(Glances::default().at(line.as_bytes()), None, "{line}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
-        assert_eq!(Glances::default().at(&deep), None);
+        assert_eq!(Glances::default().at(deep.as_bytes()), None);
     }
 
     fn json() -> impl Strategy<Value = String> {

@@ -47,7 +47,7 @@ impl KeptAnswers {
 
     /// Keeps an answer whose values lie there in a line, and tells under which number; `None` for one
     /// that is not as simple as that, and where there is no room.
-    pub(crate) fn keep(&mut self, line: &str, spans: &AnswerSpans, room: &Room) -> Option<u32> {
+    pub(crate) fn keep(&mut self, line: &[u8], spans: &AnswerSpans, room: &Room) -> Option<u32> {
         // What the numbers may take.
         const NUMBERS: usize = 80;
         let answer = spans.plain(line)?;
@@ -58,7 +58,7 @@ impl KeptAnswers {
         if self.room < needed {
             return None;
         }
-        let text = text_of(answer.text)?;
+        let text = text_of(str::from_utf8(answer.text).ok()?)?;
         let end = self.end(&answer)?;
         let at = u32::try_from(self.bytes.len()).ok()?;
         let present = answer.counts.iter().enumerate().map(|(number, count)| u8::from(count.is_some()) << number).sum();
@@ -79,8 +79,8 @@ impl KeptAnswers {
             Some(number) => number,
             None if self.ends.len() == Self::MOST_ENDS => return None,
             None => {
-                let plain = |quoted: Option<&str>| match quoted {
-                    Some(quoted) => match text_of(quoted)? {
+                let plain = |quoted: Option<&[u8]>| match quoted {
+                    Some(quoted) => match text_of(str::from_utf8(quoted).ok()?)? {
                         Cow::Borrowed(text) => Some(Some(text.to_owned())),
                         Cow::Owned(_) => None,
                     },
@@ -141,9 +141,9 @@ impl KeptAnswers {
 }
 
 /// Whether a string in its quotation marks is this text.
-fn quoted(text: Option<&str>, quoted: Option<&str>) -> bool {
+fn quoted(text: Option<&str>, quoted: Option<&[u8]>) -> bool {
     match (text, quoted) {
-        (Some(text), Some(quoted)) => quoted.get(1..quoted.len() - 1) == Some(text),
+        (Some(text), Some(quoted)) => quoted.get(1..quoted.len() - 1) == Some(text.as_bytes()),
         (None, None) => true,
         _ => false,
     }
@@ -190,13 +190,14 @@ mod tests {
             r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}"#,
         ] {
             let line = line(response);
-            let spans = glances.at(&line).unwrap().answer.unwrap();
-            let number = kept.keep(&line, &spans, &room).unwrap();
+            let spans = glances.at(line.as_bytes()).unwrap().answer.as_ref().unwrap();
+            let number = kept.keep(line.as_bytes(), spans, &room).unwrap();
             all.push((number, format!("{:?}", Response::parse_unusual(response).unwrap())));
         }
         let mut whole = KeptAnswers::default();
         let other = line(r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"OTHER"}]}"#);
-        whole.keep(&other, &glances.at(&other).unwrap().answer.unwrap(), &room).unwrap();
+        let spans = glances.at(other.as_bytes()).unwrap().answer.as_ref().unwrap();
+        whole.keep(other.as_bytes(), spans, &room).unwrap();
         let numbers: Vec<u32> = all.iter().map(|(number, _)| *number).collect();
         let before = whole.append(kept, numbers.into_iter()).unwrap();
         for (number, response) in all {
@@ -221,8 +222,8 @@ mod tests {
             r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":{"promptTokensDetails":[{"modality":"AUDIO"}]}}"#,
         ] {
             let line = line(response);
-            let spans = glances.at(&line).unwrap().answer;
-            assert_eq!(spans.and_then(|spans| kept.keep(&line, &spans, &room)), None, "{response}");
+            let spans = glances.at(line.as_bytes()).unwrap().answer.as_ref();
+            assert_eq!(spans.and_then(|spans| kept.keep(line.as_bytes(), spans, &room)), None, "{response}");
         }
     }
 
@@ -231,11 +232,11 @@ mod tests {
         let (mut glances, room) = (Glances::default(), Room::new());
         let line =
             line(&format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{}"}}]}}}}]}}"#, "x".repeat(1000)));
-        let spans = glances.at(&line).unwrap().answer.unwrap();
+        let spans = glances.at(line.as_bytes()).unwrap().answer.as_ref().unwrap();
         let mut length = 0;
         for _ in 0..2 {
             let mut kept = KeptAnswers::default();
-            while kept.keep(&line, &spans, &room).is_some() {}
+            while kept.keep(line.as_bytes(), spans, &room).is_some() {}
             length += kept.bytes.len();
         }
         assert!((Room::MOST * 9 / 10..Room::MOST).contains(&length), "{length}");

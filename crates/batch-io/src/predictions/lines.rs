@@ -265,13 +265,12 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// The line's text with where its members lie, if there is nothing unusual about it.
-    pub(crate) fn glance(&self, glances: &mut Glances) -> Option<(&'a str, Glance)> {
+    /// Where the line's members lie, if there is nothing unusual about it; it is UTF-8 then.
+    pub(crate) fn glance<'g>(&self, glances: &'g mut Glances) -> Option<&'g Glance> {
         if self.end == LineEnd::Limit {
             return None;
         }
-        let text = simdutf8::basic::from_utf8(self.bytes).ok()?;
-        Some((text, glances.at(text)?))
+        glances.at(self.bytes)
     }
 
     fn text(&self) -> Result<&'a str, Problem> {

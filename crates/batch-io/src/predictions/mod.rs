@@ -15,6 +15,7 @@ mod schema;
 mod shape;
 mod span;
 mod status;
+mod token;
 mod usage;
 
 pub(crate) use answer::Answers;

@@ -7,6 +7,8 @@
 
 use super::cursor::Cursor;
 use super::span::Span;
+use super::token::{end_of_number, end_of_string};
+use crate::block::{Level, Simd, dispatch};
 
 /// What is found in a text by its structure and its names alone.
 pub(crate) trait Spans: Clone {
@@ -46,8 +48,18 @@ struct Shape<P> {
     rest: Box<[u8]>,
     /// What is found in `text`.
     spans: P,
-    /// How many holes stand in front of the two ends of each span that is there.
-    in_front: Vec<(u32, u32)>,
+    /// Of each span that is there.
+    places: Vec<PlaceInShape>,
+    /// What was found in the text that was looked at last; the same spans are there.
+    found: P,
+}
+
+/// Where a span lies in the text that a shape was made of, and how many holes stand in front of its ends.
+#[derive(Clone, Copy, Debug)]
+struct PlaceInShape {
+    span: Span,
+    before_start: u32,
+    before_end: u32,
 }
 
 /// A string that is no name, from behind its quotation mark, or a number.
@@ -66,19 +78,29 @@ impl<P> Default for Shapes<P> {
 }
 
 impl<P: Spans> Shapes<P> {
-    /// What is found in a text that has a known shape. The cursor stands at its beginning.
-    pub(crate) fn find(&mut self, cursor: &Cursor<'_, '_>) -> Option<P> {
-        let Self { known, moves, .. } = self;
-        let (at, spans) = known.iter().enumerate().find_map(|(at, shape)| Some((at, shape.find(cursor, moves)?)))?;
+    /// The number of the shape that bytes have, if it is known; what is found in them is [`found`](Self::found).
+    ///
+    /// Bytes of a known shape are UTF-8, and JSON: nobody needs to have looked at them before.
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = dispatch!(Level::new(), simd => find(simd, &self.known, bytes, &mut self.moves))?;
+        if let Some(shape) = self.known.get_mut(at) {
+            shape.place(&self.moves);
+        }
         if 0 < at {
             self.known.swap(at - 1, at);
+            at -= 1;
         }
         self.fitting += 1;
         if self.fitting == LESSONS {
             self.fitting = 0;
             self.lessons = (self.lessons + 1).min(LESSONS);
         }
-        Some(spans)
+        Some(at)
+    }
+
+    /// What was found in the bytes that were said to have the shape of this number, until others are looked at.
+    pub(crate) fn found(&self, shape: usize) -> Option<&P> {
+        Some(&self.known.get(shape)?.found)
     }
 
     /// Takes note of a text that has no known shape, and of what was found in it.
@@ -99,40 +121,25 @@ impl<P: Spans> Shapes<P> {
 
 impl<P: Spans> Shape<P> {
     fn new(text: String, tokens: Vec<Token>, spans: P) -> Self {
-        let mut shape = Self { text, tokens, holes: Vec::new(), rest: Box::default(), spans, in_front: Vec::new() };
+        let found = spans.clone();
+        let mut shape =
+            Self { text, tokens, holes: Vec::new(), rest: Box::default(), spans, places: Vec::new(), found };
         shape.note_holes();
         shape
     }
 
-    fn find(&self, cursor: &Cursor<'_, '_>, moves: &mut Vec<u32>) -> Option<P> {
-        let mut cursor = cursor.clone();
-        moves.clear();
-        moves.push(0);
-        for (before, hole) in &self.holes {
-            cursor.expect(before)?;
-            if hole.is_string {
-                cursor.rest_of_string()?;
-            } else {
-                cursor.number()?;
-            }
-            moves.push(u32::try_from(cursor.at()).ok()?.wrapping_sub(hole.end));
-        }
-        cursor.expect(&self.rest)?;
-        if cursor.peek().is_some() {
-            return None;
-        }
-        let mut spans = self.spans.clone();
-        let mut in_front = self.in_front.iter();
+    /// Finds the spans in the text whose holes have moved what stands behind them so far.
+    fn place(&mut self, moves: &[u32]) {
+        let mut places = self.places.iter();
         let by = |holes: u32| moves.get(holes as usize).copied().unwrap_or_default();
-        spans.each(|span| {
+        self.found.each(|span| {
             if span.is_there()
-                && let Some(&(start, end)) = in_front.next()
+                && let Some(place) = places.next()
             {
-                span.start = span.start.wrapping_add(by(start));
-                span.end = span.end.wrapping_add(by(end));
+                span.start = place.span.start.wrapping_add(by(place.before_start));
+                span.end = place.span.end.wrapping_add(by(place.before_end));
             }
         });
-        Some(spans)
     }
 
     /// Makes holes of what differs in another text, if nothing but tokens does.
@@ -151,18 +158,52 @@ impl<P: Spans> Shape<P> {
     fn note_holes(&mut self) {
         let holes: Vec<Token> = self.tokens.iter().filter(|token| token.is_hole).copied().collect();
         let pieces: Vec<Box<[u8]>> = between(self.text.as_bytes(), &holes).map(|(piece, _)| piece.into()).collect();
-        self.in_front.clear();
+        self.places.clear();
         let in_front = |at: u32| holes.iter().take_while(|hole| hole.start < at).count();
         let in_front = |at: u32| u32::try_from(in_front(at)).unwrap_or_default();
         self.spans.clone().each(|span| {
             if span.is_there() {
-                self.in_front.push((in_front(span.start), in_front(span.end)));
+                let (before_start, before_end) = (in_front(span.start), in_front(span.end));
+                self.places.push(PlaceInShape { span: *span, before_start, before_end });
             }
         });
         let mut pieces = pieces.into_iter();
         self.holes = holes.into_iter().zip(pieces.by_ref()).map(|(hole, before)| (before, hole)).collect();
         self.rest = pieces.next().unwrap_or_default();
     }
+}
+
+/// The number of the shape that bytes have. `moves` tells then how much further behind what stands behind so many
+/// of its holes is.
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn find<P, S: Simd>(simd: S, known: &[Shape<P>], bytes: &[u8], moves: &mut Vec<u32>) -> Option<usize> {
+    for (number, shape) in known.iter().enumerate() {
+        if fits(simd, &shape.holes, &shape.rest, bytes, moves).is_some() {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn fits<S: Simd>(simd: S, holes: &[(Box<[u8]>, Token)], rest: &[u8], bytes: &[u8], moves: &mut Vec<u32>) -> Option<()> {
+    moves.clear();
+    moves.push(0);
+    let mut at = 0;
+    for (before, hole) in holes {
+        at = behind(bytes, at, before)?;
+        at = if hole.is_string { end_of_string(simd, bytes, at)? } else { end_of_number(bytes, at)? };
+        moves.push(u32::try_from(at).ok()?.wrapping_sub(hole.end));
+    }
+    (behind(bytes, at, rest)? == bytes.len()).then_some(())
+}
+
+/// Behind what stands at `at`, if that is what is expected.
+#[inline]
+fn behind(bytes: &[u8], at: usize, expected: &[u8]) -> Option<usize> {
+    bytes.get(at..)?.starts_with(expected).then_some(at + expected.len())
 }
 
 impl Token {
@@ -248,7 +289,7 @@ mod tests {
         let mut stops = Stops::default();
         let mut look = |text: &str| {
             let cursor = Cursor::new(text, &mut stops).unwrap();
-            let found = shapes.find(&cursor);
+            let found = shapes.find(text.as_bytes()).and_then(|shape| shapes.found(shape)).cloned();
             match (&found, pair(text)) {
                 (None, Some(pair)) => shapes.learn(&cursor, &pair),
                 (found, pair) => assert_eq!(*found, pair, "{text}"),
@@ -288,7 +329,7 @@ mod tests {
         for number in 0..1000 {
             let text = format!("{{\"n{number}\":{number}}}");
             let cursor = Cursor::new(&text, &mut stops).unwrap();
-            assert!(shapes.find(&cursor).is_none());
+            assert!(shapes.find(text.as_bytes()).is_none());
             shapes.learn(&cursor, &Pair::default());
         }
         assert_eq!((shapes.known.len(), shapes.lessons), (MOST_SHAPES, 0));

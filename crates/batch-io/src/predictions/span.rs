@@ -29,4 +29,10 @@ impl Span {
     pub(crate) fn of(self, text: &str) -> Option<&str> {
         if self.is_there() { text.get(self.start as usize..self.end as usize) } else { None }
     }
+
+    /// The same in bytes of which it is not known whether they are text.
+    #[inline]
+    pub(crate) fn of_bytes(self, bytes: &[u8]) -> Option<&[u8]> {
+        if self.is_there() { bytes.get(self.start as usize..self.end as usize) } else { None }
+    }
 }

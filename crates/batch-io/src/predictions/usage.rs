@@ -134,14 +134,14 @@ impl Usage {
     }
 
     /// Whether a list by kind of token speaks of text alone, as it nearly always does: one look is enough.
-    pub(super) fn is_of_text(list: &str) -> bool {
+    pub(super) fn is_of_text(list: &[u8]) -> bool {
         // AUDIO, VIDEO and DOCUMENT have a D, IMAGE an I; TEXT and the names of the members have neither.
-        memchr2(b'D', b'I', list.as_bytes()).is_none()
+        memchr2(b'D', b'I', list).is_none()
     }
 
     /// Adds what one of the [`DETAILS`](Self::DETAILS) tells, which is JSON.
     pub(super) fn add_detail(&mut self, number: usize, list: &str) {
-        if Self::is_of_text(list) {
+        if Self::is_of_text(list.as_bytes()) {
             return;
         }
         let is_wanted = |kind: &str| match number {
