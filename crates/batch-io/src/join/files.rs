@@ -92,6 +92,9 @@ const MOST_OPEN: usize = 64;
 /// Read at once where lines are read in the order of the file.
 const WINDOW: usize = 256 * 1024;
 
+/// Read at once where a line lies anywhere: most are shorter.
+const LINE: usize = 8 * 1024;
+
 /// Lines that are skipped forward over no more than this are read in the file's order.
 const NEAR: u64 = 32 * 1024;
 
@@ -139,7 +142,7 @@ impl FileSet {
     /// The prediction of an entry, which was one when the file was read through, and the
     /// name of its file.
     pub(super) fn prediction(&mut self, entry: &Entry) -> Result<(Prediction<'_>, &str)> {
-        let (text, name) = self.text(entry.place(), 0, entry.length)?;
+        let (text, name) = self.text(entry.place())?;
         let prediction = Prediction::parse(text).map_err(|error| changed(name, entry.place(), error.into()))?;
         Ok((prediction, name))
     }
@@ -148,7 +151,7 @@ impl FileSet {
     /// name of its file; `None` for a line that has to be parsed.
     pub(super) fn line(&mut self, entry: &Entry, format: &AnswerFormat) -> Result<Option<(Reading<'_>, &str)>> {
         let place = entry.place();
-        let range = self.range(place, 0, entry.length)?;
+        let range = self.line_range(place)?;
         let name = name(&self.files, place);
         let text =
             simdutf8::basic::from_utf8(&self.window[range]).map_err(|error| changed(name, place, error.into()))?;
@@ -167,7 +170,7 @@ impl FileSet {
     /// form of answer was asked for, and the name of its file.
     pub(super) fn response(&mut self, entry: &Entry, span: Span, format: &AnswerFormat) -> Result<(Reading<'_>, &str)> {
         let place = entry.place();
-        let range = self.range(place, span.start, span.length())?;
+        let range = self.range(place, span)?;
         let name = name(&self.files, place);
         let changed = |error| changed(name, place, error);
         let text = simdutf8::basic::from_utf8(&self.window[range]).map_err(|error| changed(error.into()))?;
@@ -175,18 +178,41 @@ impl FileSet {
         Ok((reading, name))
     }
 
-    /// A part of a line, and the name of its file.
-    fn text(&mut self, place: Place, start: u32, length: u32) -> Result<(&str, &str)> {
-        let range = self.range(place, start, length)?;
+    /// A line, and the name of its file.
+    fn text(&mut self, place: Place) -> Result<(&str, &str)> {
+        let range = self.line_range(place)?;
         let name = self.name(place);
         let text = simdutf8::basic::from_utf8(&self.window[range]);
         Ok((text.map_err(|error| changed(name, place, error.into()))?, name))
     }
 
     /// Where in the window a part of a line lies.
-    fn range(&mut self, place: Place, start: u32, length: u32) -> Result<Range<usize>> {
-        self.load(place.file(), place.byte() + u64::from(start), length as usize)
-            .map_err(|error| self.error_at(place, error))
+    fn range(&mut self, place: Place, part: Span) -> Result<Range<usize>> {
+        let length = part.length() as usize;
+        match self.load(place.file(), place.byte() + u64::from(part.start), length) {
+            Ok(range) if range.len() == length => Ok(range),
+            Ok(_) => Err(self.error_at(place, io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(self.error_at(place, error)),
+        }
+    }
+
+    /// Where in the window the line lies that begins at a place, without its end.
+    fn line_range(&mut self, place: Place) -> Result<Range<usize>> {
+        let mut length = LINE;
+        loop {
+            let range = self.load(place.file(), place.byte(), length).map_err(|error| self.error_at(place, error))?;
+            let bytes = &self.window[range.clone()];
+            let line = match memchr(b'\n', bytes) {
+                Some(end) => bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]),
+                // All that there is.
+                None if bytes.len() < length => bytes,
+                None => {
+                    length *= 4;
+                    continue;
+                }
+            };
+            return Ok(range.start..range.start + line.len());
+        }
     }
 
     /// The number of the line that begins at a place, from 1.
@@ -198,7 +224,7 @@ impl FileSet {
         Error::io("reading failed", error).at(Position::file(self.name(place)).byte(place.byte()))
     }
 
-    /// Where in the window the bytes lie, once they are in it.
+    /// Where in the window so many bytes lie, once they are in it; fewer where the file ends.
     fn load(&mut self, file: usize, byte: u64, length: usize) -> io::Result<Range<usize>> {
         let behind = if file == self.window_file { byte.checked_sub(self.window_byte) } else { None };
         let start = behind.and_then(|behind| usize::try_from(behind).ok());
@@ -224,11 +250,8 @@ impl FileSet {
                 Err(error) => return Err(error),
             }
         }
-        if held < length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
         (self.window_file, self.window_byte, self.held) = (file, byte, held);
-        Ok(0..length)
+        Ok(0..length.min(held))
     }
 
     fn count_lines(&mut self, place: Place) -> io::Result<u64> {
@@ -324,8 +347,7 @@ mod tests {
                 let text = format!("{{\"key\":\"{number}-{line}\",\"pad\":\"{}\"}}\n", "x".repeat(1000));
                 file.write_all(text.as_bytes()).unwrap();
                 let place = Place::new(number, byte).unwrap();
-                let length = u32::try_from(text.len() - 1).unwrap();
-                entries.push((number, line, Entry::new(Hash96::NONE, place, length, Reply::Line)));
+                entries.push((number, line, Entry::new(Hash96::NONE, place, Reply::Line)));
                 byte += text.len() as u64;
             }
             files.push(PredictionFile::from(path));

@@ -1,9 +1,8 @@
-//! The index: where the prediction of a key lies, in 32 bytes a prediction.
+//! The index: where the prediction of a key lies, in 24 bytes a prediction.
 
 use std::ops::Range;
 
 use super::identity::Hash96;
-use crate::predictions::Span;
 
 /// Where a prediction line lies.
 ///
@@ -30,15 +29,14 @@ impl Place {
     }
 }
 
-/// One prediction line: its key's hash, where it begins, and how long it is.
+/// One prediction line: its key's hash, and where it begins. It ends at a line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     high: u64,
     place: Place,
     low: u32,
-    pub(super) length: u32,
     /// See [`Reply::pack`].
-    reply: Span,
+    reply: u32,
 }
 
 /// Where what a prediction says is to be read.
@@ -46,34 +44,37 @@ pub(super) struct Entry {
 pub(super) enum Reply {
     /// The whole line has to be read.
     Line,
-    /// In the response alone, which lies there in the line.
-    Response(Span),
+    /// In the response alone; where that lies in the line is noted under this number.
+    Response(u32),
     /// In what was kept of it under this number.
     Kept(u32),
 }
 
 impl Reply {
-    /// As a span: what is kept ends at 0, behind its number and one.
-    fn pack(self) -> Span {
+    /// Numbers are less than this.
+    pub(super) const MOST: u32 = (1 << 31) - 1;
+
+    /// The highest bit tells of a response.
+    fn pack(self) -> u32 {
         match self {
-            Self::Line => Span::default(),
-            Self::Response(span) => span,
-            Self::Kept(number) => Span { start: number + 1, end: 0 },
+            Self::Line => 0,
+            Self::Response(number) => 1 << 31 | number,
+            Self::Kept(number) => number + 1,
         }
     }
 
-    fn unpack(span: Span) -> Self {
-        match span {
-            Span { start: 0, end: 0 } => Self::Line,
-            Span { start, end: 0 } => Self::Kept(start - 1),
-            span => Self::Response(span),
+    fn unpack(packed: u32) -> Self {
+        match packed {
+            0 => Self::Line,
+            number if number >> 31 == 1 => Self::Response(number & Self::MOST),
+            number => Self::Kept(number - 1),
         }
     }
 }
 
 impl Entry {
-    pub(super) fn new(hash: Hash96, place: Place, length: u32, reply: Reply) -> Self {
-        Self { high: hash.high, low: hash.low, place, length, reply: reply.pack() }
+    pub(super) fn new(hash: Hash96, place: Place, reply: Reply) -> Self {
+        Self { high: hash.high, low: hash.low, place, reply: reply.pack() }
     }
 
     pub(super) fn reply(&self) -> Reply {
@@ -108,8 +109,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// As many entries as an [`EntryId`] can name, less the one that stands for none.
-    pub(super) const MOST: usize = u32::MAX as usize - 1;
+    /// As many entries as an [`EntryId`] can name and as there can be numbers of replies.
+    pub(super) const MOST: usize = Reply::MOST as usize;
 
     pub(super) fn new(mut entries: Vec<Entry>) -> Self {
         debug_assert!(entries.len() <= Self::MOST);
@@ -201,14 +202,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_of_32_bytes() {
-        assert_eq!(size_of::<Entry>(), 32);
+    fn an_entry_is_of_24_bytes() {
+        assert_eq!(size_of::<Entry>(), 24);
     }
 
     #[test]
     fn a_reply_is_what_it_was() {
-        for reply in [Reply::Line, Reply::Kept(0), Reply::Kept(7), Reply::Response(Span { start: 5, end: 9 })] {
-            let mut entry = Entry::new(Hash96::NONE, Place::new(0, 0).unwrap(), 10, reply);
+        let most = Reply::MOST - 1;
+        for reply in [Reply::Line, Reply::Kept(0), Reply::Kept(most), Reply::Response(0), Reply::Response(most)] {
+            let mut entry = Entry::new(Hash96::NONE, Place::new(0, 0).unwrap(), reply);
             assert_eq!(entry.reply(), reply);
             entry.set_reply(Reply::Kept(3));
             assert_eq!(entry.reply(), Reply::Kept(3));
@@ -222,7 +224,7 @@ mod tests {
             let entries = (0..count).rev().map(|number| {
                 let key = if number % 3 == 0 { number % 9 } else { number };
                 let hash = Hash96::exact(&format!("r{key}"));
-                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), 10, Reply::Line)
+                Entry::new(hash, Place::new(usize::from(number % 2 == 0), number * 10).unwrap(), Reply::Line)
             });
             let index = Index::new(entries.collect());
             let mut found = 0;
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_not_left() {
-        let entries = (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), 1, Reply::Line));
+        let entries = (0..130).map(|number| Entry::new(Hash96::NONE, Place::new(0, number).unwrap(), Reply::Line));
         let mut index = Index::new(entries.collect());
         for entry in (0..130).step_by(2) {
             index.take(entry);

@@ -36,7 +36,7 @@ use crate::table::{Table, TableFormat};
 use crate::template::Template;
 use columns::FieldNames;
 use files::FileSet;
-use index::{EntryId, Index};
+use index::EntryId;
 use matches::{Matches, State, read_request_line};
 use pass::{Pass, Skip};
 use predictions::Predictions;
@@ -349,9 +349,7 @@ impl<'a> Join<'a> {
         let label = self.label.as_ref().map(|(name, _)| name.as_str());
         let wanted = Wanted { key_member: self.key_member.as_deref(), label };
         let mut scan = Scan::read(files.files(), wanted, fields, &formats, (self.threads.get(), PART))?;
-        let index = Index::new(std::mem::take(&mut scan.entries));
-        let (formats, kept) = (std::mem::take(&mut scan.formats), std::mem::take(&mut scan.kept));
-        Ok((Predictions::new(files, formats, index, kept, scan.keyless), scan))
+        Ok((Predictions::new(files, &mut scan), scan))
     }
 
     /// Goes through the three ways, each with a pass over the table.

@@ -9,10 +9,11 @@ use batch_model::prices::UsageTotals;
 use super::files::FileSet;
 use super::identity::Hash96;
 use super::index::{Entry, EntryId, Index, Reply};
+use super::scan::Scan;
 use super::summary::{Listed, Unmatched};
 use crate::error::Result;
 use crate::outcome::Outcome;
-use crate::predictions::{AnswerFormat, Formats, KeptAnswers, Prediction, Reading, key_text};
+use crate::predictions::{AnswerFormat, Formats, KeptAnswers, Prediction, Reading, Span, key_text};
 
 #[derive(Debug)]
 pub(super) struct Predictions {
@@ -22,6 +23,8 @@ pub(super) struct Predictions {
     common: Option<Arc<AnswerFormat>>,
     index: Index,
     kept: KeptAnswers,
+    /// Where in their lines the responses lie of which nothing was kept.
+    responses: Vec<Span>,
     /// How many have no key.
     keyless: usize,
     /// Taken by a record that has another one.
@@ -32,9 +35,21 @@ pub(super) struct Predictions {
 }
 
 impl Predictions {
-    pub(super) fn new(files: FileSet, mut formats: Formats, index: Index, kept: KeptAnswers, keyless: usize) -> Self {
-        let common = formats.common();
-        Self { files, formats, common, index, kept, keyless, duplicates: 0, superseded: BTreeMap::new(), taken: 0 }
+    /// Takes out of a scan of these files what is looked up later.
+    pub(super) fn new(files: FileSet, scan: &mut Scan) -> Self {
+        let mut formats = std::mem::take(&mut scan.formats);
+        Self {
+            files,
+            common: formats.common(),
+            formats,
+            index: Index::new(std::mem::take(&mut scan.entries)),
+            kept: std::mem::take(&mut scan.kept),
+            responses: std::mem::take(&mut scan.responses),
+            keyless: scan.keyless,
+            duplicates: 0,
+            superseded: BTreeMap::new(),
+            taken: 0,
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -157,9 +172,11 @@ impl Predictions {
                     return Ok(read(&reading, self.files.name(entry.place()), entry.place().byte()));
                 }
             }
-            (Reply::Response(span), Some(format)) => {
-                let (reading, file) = self.files.response(entry, span, format)?;
-                return Ok(read(&reading, file, entry.place().byte()));
+            (Reply::Response(number), Some(format)) => {
+                if let Some(&span) = self.responses.get(number as usize) {
+                    let (reading, file) = self.files.response(entry, span, format)?;
+                    return Ok(read(&reading, file, entry.place().byte()));
+                }
             }
             (Reply::Line, Some(format)) => {
                 if let Some((reading, file)) = self.files.line(entry, format)? {

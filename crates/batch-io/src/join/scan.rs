@@ -45,6 +45,8 @@ pub(super) struct Scan {
     pub(super) formats: Formats,
     /// What was kept of the answers.
     pub(super) kept: KeptAnswers,
+    /// Where in their lines the responses lie of which nothing was kept.
+    pub(super) responses: Vec<Span>,
     /// Whether the one format there is names the fields, so that no prediction need be looked into.
     fields_are_known: bool,
     /// How many lines were passed.
@@ -148,17 +150,22 @@ impl Scan {
         if Index::MOST - self.entries.len() <= part.entries.len() {
             return Err(too_large(file.name(), self.lines + part.lines));
         }
-        let mut entries = part.entries;
+        let (mut entries, mut responses) = (part.entries, part.responses);
         let kept = entries.iter().filter_map(|entry| match entry.reply() {
             Reply::Kept(number) => Some(number),
             _ => None,
         });
-        let before = self.kept.append(part.kept, kept);
+        let kept_before = self.kept.append(part.kept, kept);
+        // There are no more of them than entries.
+        let before = u32::try_from(self.responses.len()).unwrap_or(Reply::MOST);
         for entry in &mut entries {
-            if let Reply::Kept(number) = entry.reply() {
-                entry.set_reply(before.map_or(Reply::Line, |before| Reply::Kept(before + number)));
-            }
+            entry.set_reply(match entry.reply() {
+                Reply::Line => continue,
+                Reply::Response(number) => Reply::Response(before + number),
+                Reply::Kept(number) => kept_before.map_or(Reply::Line, |before| Reply::Kept(before + number)),
+            });
         }
+        self.responses.append(&mut responses);
         self.entries.append(&mut entries);
         self.has_retyped |= part.has_retyped;
         self.keyless += part.keyless;
@@ -179,13 +186,12 @@ impl Scan {
     ) -> Result<()> {
         let mut lines = file.lines_of(part)?;
         while let Some(line) = lines.next_line()? {
-            let place = Place::new(number, line.byte());
-            let (Some(place), Ok(length)) = (place, u32::try_from(line.bytes().len())) else {
+            let Some(place) = Place::new(number, line.byte()) else {
                 return Err(too_large(file.name(), line.number()));
             };
-            if !self.glance(&line, (place, length), wanted, looks) {
+            if !self.glance(&line, place, wanted, looks) {
                 match line.prediction() {
-                    Ok(prediction) => self.take(&prediction, place, length, wanted),
+                    Ok(prediction) => self.take(&prediction, place, wanted),
                     Err(problem) => self.problems.push(problem),
                 }
             }
@@ -199,13 +205,7 @@ impl Scan {
 
     /// Takes a line in that has nothing unusual, without reading the request in it; `false` for
     /// any other.
-    fn glance(
-        &mut self,
-        line: &Line<'_>,
-        (place, length): (Place, u32),
-        wanted: Wanted<'_>,
-        looks: &mut Looks<'_>,
-    ) -> bool {
+    fn glance(&mut self, line: &Line<'_>, place: Place, wanted: Wanted<'_>, looks: &mut Looks<'_>) -> bool {
         let Looks { glances, answers, room } = looks;
         let Some(glance) = line.glance(glances) else { return false };
         let line = line.bytes();
@@ -228,13 +228,17 @@ impl Scan {
                 (Prediction { status: raw(status), error: raw(error), ..Prediction::default() }).has_no_failure()
             }
         };
-        let reply = match &glance.answer {
-            _ if !is_plain || response.is_none() => Reply::Line,
-            Some(spans) => self.kept.keep(line, spans, room).map_or(Reply::Response(glance.response), Reply::Kept),
-            None => Reply::Response(glance.response),
+        let kept = match &glance.answer {
+            _ if !is_plain || response.is_none() => Some(Reply::Line),
+            Some(spans) => self.kept.keep(line, spans, room).map(Reply::Kept),
+            None => None,
         };
+        let reply = kept.unwrap_or_else(|| {
+            self.responses.push(glance.response);
+            u32::try_from(self.responses.len() - 1).map_or(Reply::Line, Reply::Response)
+        });
         let hash = self.identify(key.and_then(Hash96::of_json), || Hash96::of_json(present(glance.label)?));
-        self.entries.push(Entry::new(hash, place, length, reply));
+        self.entries.push(Entry::new(hash, place, reply));
         let (has_request, config) = (glance.request.is_there(), glance.config.of_bytes(line).and_then(text));
         self.formats.meet(has_request, config);
         if self.fields_are_known {
@@ -255,13 +259,13 @@ impl Scan {
     }
 
     /// Takes a line in that was read.
-    fn take(&mut self, prediction: &Prediction<'_>, place: Place, length: u32, wanted: Wanted<'_>) {
+    fn take(&mut self, prediction: &Prediction<'_>, place: Place, wanted: Wanted<'_>) {
         let key = match wanted.key_member {
             Some(name) => prediction.member(name),
             None => prediction.key(),
         };
         let hash = self.identify(key.and_then(Hash96::of), || Hash96::of(prediction.label(wanted.label?)?));
-        self.entries.push(Entry::new(hash, place, length, Reply::Line));
+        self.entries.push(Entry::new(hash, place, Reply::Line));
         let request = prediction.request.as_deref();
         self.formats.meet(request.is_some(), request.and_then(generation_config).map(RawValue::get));
         if self.fields_are_known {
@@ -356,8 +360,8 @@ mod tests {
         let read = |threads, part| {
             let formats = Formats::new(None, AnswerFormat::text());
             let scan = Scan::read(&files, wanted, FieldNames::default(), &formats, (threads, part)).unwrap();
-            let Scan { entries, has_retyped, keyless, problems, fields, mut formats, .. } = scan;
-            format!("{entries:?} {has_retyped} {keyless} {problems:?} {fields:?} {:?}", formats.common())
+            let Scan { entries, responses, has_retyped, keyless, problems, fields, mut formats, .. } = scan;
+            format!("{entries:?} {responses:?} {has_retyped} {keyless} {problems:?} {fields:?} {:?}", formats.common())
         };
         let whole = read(1, PART);
         assert!(whole.contains("line: 4,") && whole.contains("Cut"), "{whole}");

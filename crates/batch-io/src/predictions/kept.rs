@@ -2,37 +2,75 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use twox_hash::XxHash3_64;
 
 use super::answer::{AnswerSpans, PlainAnswer, text_of};
 use super::response::{Candidate, Part, Parts, Response};
 use super::usage::Usage;
 
-/// How much may still be kept, by all threads together.
+/// How much may still be kept, by all threads together, and what they have in common.
 #[derive(Debug)]
-pub(crate) struct Room(AtomicUsize);
+pub(crate) struct Room {
+    pieces: AtomicUsize,
+    words: Arc<Words>,
+}
 
 impl Room {
-    /// A quarter of a million labels, or some thousand long answers.
-    const MOST: usize = 4 << 20;
+    /// A million labels of which there are a few, or some thousand long answers.
+    const MOST: usize = 8 << 20;
     /// So much is handed out at once.
     const PIECE: usize = 16 << 10;
 
     pub(crate) fn new() -> Self {
-        Self(AtomicUsize::new(Self::MOST / Self::PIECE))
+        Self { pieces: AtomicUsize::new(Self::MOST / Self::PIECE), words: Arc::default() }
     }
 
     fn take(&self) -> usize {
-        let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pieces| pieces.checked_sub(1));
+        let left = self.pieces.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pieces| pieces.checked_sub(1));
         if left.is_ok() { Self::PIECE } else { 0 }
+    }
+}
+
+/// Short answers that come again and again, each at the number that its text leads to: labels.
+#[derive(Debug)]
+struct Words([OnceLock<Box<str>>; Self::MOST]);
+
+impl Words {
+    const MOST: usize = 256;
+    const LONGEST: usize = 32;
+
+    /// The number of a text, which takes it if no other has. Which of two texts with one number came first
+    /// depends on the threads, and does not show: the other is kept as it is.
+    fn number(&self, text: &str) -> Option<u8> {
+        if Self::LONGEST < text.len() {
+            return None;
+        }
+        let number = XxHash3_64::oneshot(text.as_bytes()).to_le_bytes()[0];
+        let word = self.0[usize::from(number)].get_or_init(|| text.into());
+        (**word == *text).then_some(number)
+    }
+
+    fn get(&self, number: u8) -> Option<&str> {
+        self.0[usize::from(number)].get().map(|word| &**word)
+    }
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; Self::MOST])
     }
 }
 
 /// Answers that are one text and nothing else, by where in this memory they begin.
 ///
-/// Each takes two bytes, one or two for each of its counts, and its text.
+/// Each takes two bytes, one or two for each of its counts but for a total that is the sum of others, and one
+/// for a text that many have, or the text itself.
 #[derive(Debug, Default)]
 pub(crate) struct KeptAnswers {
     bytes: Vec<u8>,
+    words: Option<Arc<Words>>,
     /// How long `bytes` may become.
     room: usize,
     /// Finish reason and model version, of which there are few pairs.
@@ -61,13 +99,28 @@ impl KeptAnswers {
         let text = text_of(str::from_utf8(answer.text).ok()?)?;
         let end = self.end(&answer)?;
         let at = u32::try_from(self.bytes.len()).ok()?;
-        let present = answer.counts.iter().enumerate().map(|(number, count)| u8::from(count.is_some()) << number).sum();
-        self.bytes.extend([end, present]);
-        for count in answer.counts.into_iter().flatten() {
+        let words = self.words.get_or_insert_with(|| Arc::clone(&room.words));
+        let word = words.number(&text);
+        let mut counts = answer.counts;
+        let is_sum = counts[TOTAL].is_some() && counts[TOTAL] == sum(&counts);
+        if is_sum {
+            counts[TOTAL] = None;
+        }
+        let mut head = u8::from(is_sum) << IS_SUM | u8::from(word.is_some()) << IS_WORD;
+        for (number, count) in counts.iter().enumerate() {
+            head |= u8::from(count.is_some()) << number;
+        }
+        self.bytes.extend([end, head]);
+        for count in counts.into_iter().flatten() {
             push_number(&mut self.bytes, count);
         }
-        push_number(&mut self.bytes, text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        match word {
+            Some(word) => self.bytes.push(word),
+            None => {
+                push_number(&mut self.bytes, text.len() as u64);
+                self.bytes.extend_from_slice(text.as_bytes());
+            }
+        }
         Some(at)
     }
 
@@ -111,22 +164,34 @@ impl KeptAnswers {
         let before = u32::try_from(self.bytes.len()).ok()?;
         self.bytes.append(&mut other.bytes);
         self.room += other.room;
+        self.words = self.words.take().or(other.words);
         Some(before)
     }
 
     /// The response that was kept under this number.
     pub(super) fn response(&self, number: u32) -> Option<Response<'_>> {
         let mut bytes = self.bytes.get(number as usize..)?;
-        let [end, present] = *bytes.split_off(..2)? else { return None };
+        let [end, head] = *bytes.split_off(..2)? else { return None };
         let (finish_reason, model_version) = self.ends.get(usize::from(end))?;
-        let mut usage = Usage::default();
-        for number in 0..Usage::COUNTS {
-            if present >> number & 1 == 1 {
-                usage.set_count(number, Some(take_number(&mut bytes)?));
+        let mut counts = [None; Usage::COUNTS];
+        for (number, count) in counts.iter_mut().enumerate() {
+            if head >> number & 1 == 1 {
+                *count = Some(take_number(&mut bytes)?);
             }
         }
-        let length = usize::try_from(take_number(&mut bytes)?).ok()?;
-        let text = str::from_utf8(bytes.get(..length)?).ok()?;
+        if head >> IS_SUM & 1 == 1 {
+            counts[TOTAL] = sum(&counts);
+        }
+        let mut usage = Usage::default();
+        for (number, count) in counts.into_iter().enumerate() {
+            usage.set_count(number, count);
+        }
+        let text = if head >> IS_WORD & 1 == 1 {
+            self.words.as_ref()?.get(*bytes.first()?)?
+        } else {
+            let length = usize::try_from(take_number(&mut bytes)?).ok()?;
+            str::from_utf8(bytes.get(..length)?).ok()?
+        };
         let mut parts = Parts::default();
         parts.push(Part { text: Some(Cow::Borrowed(text)), ..Part::default() });
         let finish_reason = finish_reason.as_deref().map(Cow::Borrowed);
@@ -138,6 +203,17 @@ impl KeptAnswers {
             model_version: model_version.as_deref().map(Cow::Borrowed),
         })
     }
+}
+
+/// The count that is nearly always the sum of some of the others.
+const TOTAL: usize = 3;
+/// What stands in a head behind the bits for which counts are there.
+const IS_SUM: usize = Usage::COUNTS;
+const IS_WORD: usize = Usage::COUNTS + 1;
+
+/// Of the prompt, the answer and the thoughts.
+fn sum(counts: &[Option<u64>; Usage::COUNTS]) -> Option<u64> {
+    counts[..TOTAL].iter().flatten().try_fold(0_u64, |sum, count| sum.checked_add(*count))
 }
 
 /// Whether a string in its quotation marks is this text.
@@ -188,6 +264,11 @@ mod tests {
             r#"{"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"x"}]},"finishReason":"STOP"}]}"#,
             r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"x"}]},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"candidatesTokenCount":128}}"#,
             r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":{"totalTokenCount":0}}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":{"totalTokenCount":7}}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":{"promptTokenCount":500,"candidatesTokenCount":3,"totalTokenCount":503,"cachedContentTokenCount":9}}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":{"promptTokenCount":500,"thoughtsTokenCount":30,"candidatesTokenCount":3,"totalTokenCount":533}}"#,
+            r#"{"candidates":[{"content":{"parts":[{"text":"an answer that is longer than any word that is kept once"}]}}]}"#,
         ] {
             let line = line(response);
             let spans = glances.at(line.as_bytes()).unwrap().answer.as_ref().unwrap();
@@ -240,5 +321,24 @@ mod tests {
             length += kept.bytes.len();
         }
         assert!((Room::MOST * 9 / 10..Room::MOST).contains(&length), "{length}");
+    }
+
+    /// More texts than there are numbers: who finds his taken keeps his text.
+    #[test]
+    fn short_texts_are_kept_once() {
+        let (mut kept, mut glances, room) = (KeptAnswers::default(), Glances::default(), Room::new());
+        let mut numbers = Vec::new();
+        for number in 0..3000 {
+            let line =
+                line(&format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"l{}"}}]}}}}]}}"#, number % 1000));
+            let spans = glances.at(line.as_bytes()).unwrap().answer.as_ref().unwrap();
+            numbers.push(kept.keep(line.as_bytes(), spans, &room).unwrap());
+        }
+        for (number, kept_as) in numbers.into_iter().enumerate() {
+            let mut response = kept.response(kept_as).unwrap();
+            let text = response.candidate.take().unwrap().parts.into_iter().next().unwrap().text;
+            assert_eq!(text.as_deref(), Some(&*format!("l{}", number % 1000)));
+        }
+        assert!(kept.bytes.len() < 3000 * 7, "{}", kept.bytes.len());
     }
 }
