@@ -15,7 +15,7 @@ use crate::page::Page;
 use crate::table::{TableFormat, ValueType};
 
 /// Gathered before it is written.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// Writes rows of results. A CSV is that of the `csv` crate byte for byte, and its tests' oracle; a record
 /// that stands in the input as that crate would write it is copied as a whole.
