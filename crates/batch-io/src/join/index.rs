@@ -1,5 +1,6 @@
 //! The index: where the prediction of a key lies, in 24 bytes a prediction.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::identity::Hash96;
@@ -137,14 +138,26 @@ impl Index {
         &self.entries[id as usize]
     }
 
+    /// Has the memory brought in that [`group`](Self::group) will look at, as far as that can be told: who touches
+    /// what is asked for next does not wait for each by itself.
+    pub(super) fn touch(&self, hash: Hash96) {
+        let (_, entries) = self.bucket(hash);
+        black_box(entries.get(guess(hash, entries.len(), self.prefix_bits)).map(|entry| entry.high));
+    }
+
+    /// The entries whose hash begins with the same bits, and where they stand among all.
+    fn bucket(&self, hash: Hash96) -> (EntryId, &[Entry]) {
+        let prefix = prefix(hash.high, self.prefix_bits);
+        let (start, end) = (self.starts[prefix], self.starts[prefix + 1]);
+        (start, &self.entries[start as usize..end as usize])
+    }
+
     /// The entries of a hash, in the order of their places; empty if there are none.
     pub(super) fn group(&self, hash: Hash96) -> Range<EntryId> {
         if hash == Hash96::NONE {
             return 0..0;
         }
-        let prefix = prefix(hash.high, self.prefix_bits);
-        let (start, end) = (self.starts[prefix], self.starts[prefix + 1]);
-        let entries = &self.entries[start as usize..end as usize];
+        let (start, entries) = self.bucket(hash);
         let first = first_of(hash, entries, self.prefix_bits);
         let count = entries[first..].iter().take_while(|entry| entry.hash() == hash).count();
         start + id(first)..start + id(first + count)
@@ -175,9 +188,7 @@ fn first_of(hash: Hash96, entries: &[Entry], prefix_bits: u32) -> usize {
     if FEW < entries.len() {
         return entries.partition_point(|entry| entry.hash() < hash);
     }
-    let behind_prefix = hash.high.checked_shl(prefix_bits).unwrap_or(0);
-    let guess = (u128::from(behind_prefix) * entries.len() as u128) >> u64::BITS;
-    let mut first = usize::try_from(guess).unwrap_or_default();
+    let mut first = guess(hash, entries.len(), prefix_bits);
     while 0 < first && hash <= entries[first - 1].hash() {
         first -= 1;
     }
@@ -185,6 +196,12 @@ fn first_of(hash: Hash96, entries: &[Entry], prefix_bits: u32) -> usize {
         first += 1;
     }
     first
+}
+
+/// About where a hash stands among so many that begin with the same bits.
+fn guess(hash: Hash96, count: usize, prefix_bits: u32) -> usize {
+    let behind_prefix = hash.high.checked_shl(prefix_bits).unwrap_or(0);
+    usize::try_from((u128::from(behind_prefix) * count as u128) >> u64::BITS).unwrap_or_default()
 }
 
 fn prefix(high: u64, bits: u32) -> usize {

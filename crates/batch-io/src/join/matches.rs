@@ -78,7 +78,7 @@ impl Matches {
             let (record, key) = (pass.record(), pass.key());
             let number = number(record.index())?;
             let (mut entry, mut state) = (EntryId::MAX, State::Open);
-            if pass.is_skipped() {
+            if pass.is_skipped(record) {
                 state = State::Skipped;
             } else if let Some(found) = predictions.by_key(key)? {
                 (entry, state) = (found, State::Found(Way::Key));

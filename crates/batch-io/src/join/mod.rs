@@ -1,5 +1,6 @@
 //! Predictions joined to the records that they answer.
 
+mod ahead;
 mod columns;
 mod explain;
 mod files;
@@ -34,8 +35,10 @@ use crate::key::{KeySpec, Keys};
 use crate::predictions::{AnswerFormat, Formats};
 use crate::table::{Table, TableFormat};
 use crate::template::Template;
+use ahead::{Ahead, Asked};
 use columns::FieldNames;
 use files::FileSet;
+use identity::Hash96;
 use index::EntryId;
 use matches::{Matches, State, read_request_line};
 use pass::{Pass, Skip};
@@ -300,23 +303,37 @@ impl<'a> Join<'a> {
             writer.header(&layout).map_err(failed)?;
         }
         let mut text = String::new();
-        while pass.read()? {
-            let (state, entry) = match (&matches, &own_label) {
-                (Some(matches), _) => matches.get(pass.record().index()).ok_or_else(|| pass.changed())?,
-                (None, _) if pass.is_skipped() => (State::Skipped, 0),
+        let mut ahead = Ahead::default();
+        let mut has_more = true;
+        while has_more {
+            let read = ahead.fill(&mut pass, |pass, keyed| match (&matches, &own_label) {
+                (Some(matches), _) => {
+                    let (state, entry) = matches.get(keyed.record().index()).ok_or_else(|| pass.changed())?;
+                    Ok(Asked::Settled(state, entry))
+                }
+                (None, _) if pass.is_skipped(keyed.record()) => Ok(Asked::Settled(State::Skipped, 0)),
                 (None, Some(template)) => {
                     text.clear();
-                    template.render(pass.record(), pass.key(), &mut text)?;
-                    found(Way::Label, predictions.by_own_label(&text)?)
+                    template.render(keyed.record(), keyed.key(), &mut text)?;
+                    Ok(Asked::Hash(Way::Label, Hash96::exact(&text).in_place_of_a_key()))
                 }
-                (None, None) => found(Way::Key, predictions.by_key(pass.key())?),
-            };
-            pass.join(state, entry, &mut predictions, &layout, |row| {
-                summary.add(row);
-                summary.ambiguous += u64::from(state == State::Ambiguous);
-                on_row(row);
-                writer.as_mut().map_or(Ok(()), |writer| writer.row(row, &layout)).map_err(failed)
-            })?;
+                (None, None) => Ok(Asked::Hash(Way::Key, Hash96::exact(keyed.key()))),
+            });
+            ahead.look_up(&predictions);
+            for (keyed, asked) in ahead.rows() {
+                let (state, entry) = match asked? {
+                    Asked::Settled(state, entry) => (state, entry),
+                    Asked::Hash(way, hash) => found(way, predictions.take_group(predictions.group(hash))?),
+                    Asked::Group(way, group) => found(way, predictions.take_group(group)?),
+                };
+                pass.join(keyed, state, entry, &mut predictions, &layout, |row| {
+                    summary.add(row);
+                    summary.ambiguous += u64::from(state == State::Ambiguous);
+                    on_row(row);
+                    writer.as_mut().map_or(Ok(()), |writer| writer.row(row, &layout)).map_err(failed)
+                })?;
+            }
+            has_more = read?;
         }
         if matches.as_ref().is_some_and(|matches| matches.len() != summary.records) {
             return Err(pass.changed());

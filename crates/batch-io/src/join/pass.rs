@@ -15,31 +15,14 @@ use crate::table::{Record, Table};
 /// Tells by its index which record was never sent.
 pub(super) type Skip<'a> = dyn Fn(u64) -> bool + 'a;
 
-/// A table, and the record of it that was read last, with its key.
-pub(super) struct Pass<'p, R> {
-    table: Table<R>,
-    keys: Keys,
+/// A record with its key.
+#[derive(Debug, Default)]
+pub(super) struct Keyed {
     record: Record,
     key: String,
-    skip: Option<&'p Skip<'p>>,
 }
 
-impl<'p, R: Read> Pass<'p, R> {
-    pub(super) fn new(table: Table<R>, key: &KeySpec, skip: Option<&'p Skip<'p>>) -> Result<Self> {
-        let keys = Keys::new(key, table.columns(), table.name())?;
-        Ok(Self { table, keys, record: Record::new(), key: String::new(), skip })
-    }
-
-    /// Reads the next record; `false` at the end.
-    pub(super) fn read(&mut self) -> Result<bool> {
-        if !self.table.read(&mut self.record)? {
-            return Ok(false);
-        }
-        let key = self.keys.key(&self.record)?;
-        key.clone_into(&mut self.key);
-        Ok(true)
-    }
-
+impl Keyed {
     pub(super) fn record(&self) -> &Record {
         &self.record
     }
@@ -47,21 +30,63 @@ impl<'p, R: Read> Pass<'p, R> {
     pub(super) fn key(&self) -> &str {
         &self.key
     }
+}
 
-    pub(super) fn is_skipped(&self) -> bool {
-        self.skip.is_some_and(|skip| skip(self.record.index()))
+/// A table, and the record of it that was read last.
+pub(super) struct Pass<'p, R> {
+    table: Table<R>,
+    keys: Keys,
+    last: Keyed,
+    skip: Option<&'p Skip<'p>>,
+}
+
+impl<'p, R: Read> Pass<'p, R> {
+    pub(super) fn new(table: Table<R>, key: &KeySpec, skip: Option<&'p Skip<'p>>) -> Result<Self> {
+        let keys = Keys::new(key, table.columns(), table.name())?;
+        Ok(Self { table, keys, last: Keyed::default(), skip })
     }
 
-    /// Hands out the row of the record that was read last.
+    /// Reads the next record; `false` at the end.
+    pub(super) fn read(&mut self) -> Result<bool> {
+        let mut last = std::mem::take(&mut self.last);
+        let read = self.read_to(&mut last);
+        self.last = last;
+        read
+    }
+
+    /// Reads the next record to there, and not to where the others are.
+    pub(super) fn read_to(&mut self, keyed: &mut Keyed) -> Result<bool> {
+        if !self.table.read(&mut keyed.record)? {
+            return Ok(false);
+        }
+        let key = self.keys.key(&keyed.record)?;
+        key.clone_into(&mut keyed.key);
+        Ok(true)
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.last.record
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.last.key
+    }
+
+    pub(super) fn is_skipped(&self, record: &Record) -> bool {
+        self.skip.is_some_and(|skip| skip(record.index()))
+    }
+
+    /// Hands out the row of a record that was read.
     pub(super) fn join(
         &self,
+        keyed: &Keyed,
         state: State,
         entry: EntryId,
         predictions: &mut Predictions,
         layout: &ResultColumns,
         row: impl FnOnce(&JoinedRow<'_>) -> Result<()>,
     ) -> Result<()> {
-        let (columns, record, key) = (self.table.columns(), &self.record, self.key.as_str());
+        let (columns, record, key) = (self.table.columns(), keyed.record(), keyed.key());
         let missing = JoinedRow {
             columns,
             layout,

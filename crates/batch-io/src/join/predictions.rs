@@ -1,6 +1,7 @@
 //! All predictions of a join: the index over them, and the lines behind it.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -58,11 +59,11 @@ impl Predictions {
 
     /// The prediction of a key as it is, taken out of the index with its duplicates.
     pub(super) fn by_key(&mut self, key: &str) -> Result<Option<EntryId>> {
-        self.take_group(Hash96::exact(key))
+        self.take_group(self.group(Hash96::exact(key)))
     }
 
-    fn take_group(&mut self, hash: Hash96) -> Result<Option<EntryId>> {
-        let group = self.group(hash);
+    /// The one of a group that counts, taken out of the index with the others.
+    pub(super) fn take_group(&mut self, group: Range<EntryId>) -> Result<Option<EntryId>> {
         match group.len() {
             0 => Ok(None),
             1 => {
@@ -75,6 +76,23 @@ impl Predictions {
 
     pub(super) fn group(&self, hash: Hash96) -> Range<EntryId> {
         self.index.group(hash)
+    }
+
+    /// Has the memory brought in that [`group`](Self::group) will look at.
+    pub(super) fn touch(&self, hash: Hash96) {
+        self.index.touch(hash);
+    }
+
+    /// The same for what stands behind an entry's name.
+    pub(super) fn touch_entry(&self, entry: EntryId) {
+        black_box(self.index.entry(entry).reply());
+    }
+
+    /// The same for what was kept of an entry's answer.
+    pub(super) fn touch_reply(&self, entry: EntryId) {
+        if let Reply::Kept(number) = self.index.entry(entry).reply() {
+            self.kept.touch(number);
+        }
     }
 
     /// All entries with the hash of this one.
@@ -206,12 +224,6 @@ impl Predictions {
     /// Whether no prediction has a key, and there are some.
     pub(super) fn has_no_keys(&self) -> bool {
         0 < self.keyless && self.keyless == self.index.len()
-    }
-
-    /// The prediction of a label that is no other record's, where none has a key; taken out of the index
-    /// with its duplicates.
-    pub(super) fn by_own_label(&mut self, label: &str) -> Result<Option<EntryId>> {
-        self.take_group(Hash96::exact(label).in_place_of_a_key())
     }
 
     pub(super) fn has_left(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The answers of a small job in a few bytes each, so that the predictions need not be read again.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -166,6 +167,11 @@ impl KeptAnswers {
         self.room += other.room;
         self.words = self.words.take().or(other.words);
         Some(before)
+    }
+
+    /// Has the memory brought in that what was kept under this number takes.
+    pub(crate) fn touch(&self, number: u32) {
+        black_box(self.bytes.get(number as usize));
     }
 
     /// The response that was kept under this number.
