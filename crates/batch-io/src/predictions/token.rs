@@ -72,16 +72,27 @@ fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
 
 /// Whether the bytes of the block at `at` that stand behind backslashes make escapes with them.
 #[inline]
-fn are_escapes(bytes: &[u8], at: usize, block: &[u8; BLOCK], mut escaped: u64) -> Option<()> {
+fn are_escapes(bytes: &[u8], at: usize, block: &[u8; BLOCK], escaped: u64) -> Option<()> {
+    let (mut left, mut odd) = (escaped, 0);
+    // Without a branch for each: nearly all are line feeds and quotes.
+    while left != 0 {
+        odd |= ODD[usize::from(block[left.trailing_zeros() as usize % BLOCK])];
+        left &= left - 1;
+    }
+    if odd == 0 { Some(()) } else { are_odd_escapes(bytes, at, block, escaped) }
+}
+
+#[cold]
+fn are_odd_escapes(bytes: &[u8], at: usize, block: &[u8; BLOCK], mut escaped: u64) -> Option<()> {
     while escaped != 0 {
-        let place = escaped.trailing_zeros() as usize;
+        let place = escaped.trailing_zeros() as usize % BLOCK;
         escaped &= escaped - 1;
-        match ESCAPES[usize::from(block[place])] {
-            SHORT => {}
-            UNIT => {
+        match block[place] {
+            b'u' => {
                 let digits = bytes.get(at + place + 1..at + place + 5)?;
                 digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
             }
+            byte if ODD[usize::from(byte)] == 0 => {}
             _ => return None,
         }
     }
@@ -117,21 +128,15 @@ fn end_of_digits(bytes: &[u8], start: usize) -> Option<usize> {
     (0 < digits).then_some(start + digits)
 }
 
-/// Behind a backslash: a byte that makes an escape with it.
-const SHORT: u8 = 1;
-/// Behind a backslash: the `u` in front of four digits.
-const UNIT: u8 = 2;
-
-/// What a byte is behind a backslash; 0 where it cannot stand there.
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [0; 256];
-    let (short, mut at) = (br#""\/bfnrt"#, 0);
-    while at < short.len() {
-        escapes[short[at] as usize] = SHORT;
+/// Behind a backslash, 0 for the bytes that make an escape with it and nothing else.
+const ODD: [u8; 256] = {
+    let mut odd = [1; 256];
+    let (usual, mut at) = (br#""\/bfnrt"#, 0);
+    while at < usual.len() {
+        odd[usual[at] as usize] = 0;
         at += 1;
     }
-    escapes[b'u' as usize] = UNIT;
-    escapes
+    odd
 };
 
 #[cfg(test)]
