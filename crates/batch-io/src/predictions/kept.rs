@@ -171,7 +171,7 @@ impl KeptAnswers {
 
     /// Has the memory brought in that what was kept under this number takes.
     pub(crate) fn touch(&self, number: u32) {
-        black_box(self.bytes.get(number as usize));
+        black_box(self.bytes.get(number as usize).copied());
     }
 
     /// The response that was kept under this number.
