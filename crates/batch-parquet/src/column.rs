@@ -7,9 +7,11 @@ use bytes::{Bytes, BytesMut};
 use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{ColumnPath, Type};
+use parquet::schema::types::{ColumnDescPtr, Type};
+
+use crate::compress::Compressor;
+use crate::pages::{PAGE_BYTES, Pages};
 
 /// So many texts are handed to the column's writer at once.
 const BATCH: usize = 1024;
@@ -18,6 +20,8 @@ const SAMPLE: usize = 1000;
 /// Texts that are longer on average are neither gathered in a dictionary, nor is the least and the
 /// greatest of them looked for: both take time, and help nobody.
 const LONG: usize = 256;
+/// What a text counts for beside its bytes in the size of a row group.
+const PER_TEXT: usize = 10;
 
 /// What is known of a column of any type.
 struct Head {
@@ -40,37 +44,67 @@ impl Head {
 /// A column of text.
 pub(crate) struct Texts {
     head: Head,
-    /// One behind the other.
+    /// One behind the other, until the row group is written, or it is known that they do not repeat.
     bytes: BytesMut,
     /// Where each ends.
     ends: Vec<usize>,
+    form: Form,
+}
+
+/// How a column of text is written.
+enum Form {
+    /// There are too few texts so far to tell.
+    Open,
+    /// With a dictionary.
+    Listed,
+    /// As they are.
+    Plain(Box<Pages>),
 }
 
 impl Texts {
     pub(crate) fn new(name: &str) -> Self {
-        Self { head: Head::new(name), bytes: BytesMut::new(), ends: Vec::new() }
+        Self { head: Head::new(name), bytes: BytesMut::new(), ends: Vec::new(), form: Form::Open }
     }
 
-    /// The next row's text, or none. Tells what it takes in memory.
-    pub(crate) fn push(&mut self, text: Option<&str>) -> usize {
+    /// The next row's text, or none. Tells what it counts for in the size of a row group.
+    pub(crate) fn push(&mut self, text: Option<&str>, compressor: &mut Compressor) -> Result<usize> {
+        let weight = PER_TEXT + text.map_or(0, str::len);
+        if let Form::Plain(pages) = &mut self.form {
+            pages.push(text.map(str::as_bytes), compressor)?;
+            return Ok(weight);
+        }
         self.head.levels.push(i16::from(text.is_some()));
-        let Some(text) = text else { return size_of::<i16>() };
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.ends.push(self.bytes.len());
-        text.len() + size_of::<usize>() + size_of::<i16>()
+        if let Some(text) = text {
+            self.bytes.extend_from_slice(text.as_bytes());
+            self.ends.push(self.bytes.len());
+        }
+        if PAGE_BYTES <= self.bytes.len() && matches!(self.form, Form::Open) {
+            self.choose(compressor)?;
+        }
+        Ok(weight)
     }
 
     pub(crate) fn schema(&self) -> Result<Type> {
         self.head.schema(PhysicalType::BYTE_ARRAY, Some(LogicalType::String))
     }
 
-    /// How the column is to be written, by what its values are so far.
-    pub(crate) fn tune(&self, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-        let path = || ColumnPath::new(vec![self.head.name.clone()]);
+    /// Tells from the texts that are there how they and all that follow are written.
+    fn choose(&mut self, compressor: &mut Compressor) -> Result<()> {
         let is_long = LONG * self.ends.len() < self.bytes.len();
-        let statistics = if is_long { EnabledStatistics::None } else { EnabledStatistics::Chunk };
-        let properties = properties.set_column_dictionary_enabled(path(), !is_long && self.repeats());
-        properties.set_column_statistics_enabled(path(), statistics)
+        if !is_long && self.repeats() {
+            self.form = Form::Listed;
+            return Ok(());
+        }
+        let mut pages = Box::new(Pages::new(!is_long));
+        let (mut ends, mut start) = (self.ends.iter(), 0);
+        for level in &self.head.levels {
+            let end = if *level == 1 { ends.next() } else { None };
+            let text = end.map(|end| &self.bytes[std::mem::replace(&mut start, *end)..*end]);
+            pages.push(text, compressor)?;
+        }
+        (self.bytes, self.ends, self.head.levels) = Default::default();
+        self.form = Form::Plain(pages);
+        Ok(())
     }
 
     /// Whether a text stands there twice on average.
@@ -87,7 +121,21 @@ impl Texts {
     }
 
     /// Writes the column's part of the row group, and is empty then.
-    pub(crate) fn write<W: Write + Send>(&mut self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+    pub(crate) fn write<W: Write + Send>(
+        &mut self,
+        column: ColumnDescPtr,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+        compressor: &mut Compressor,
+    ) -> Result<()> {
+        if let Form::Open = self.form {
+            self.choose(compressor)?;
+        }
+        if let Form::Plain(pages) = &mut self.form {
+            let (bytes, told) = pages.take(column, compressor)?;
+            group.append_column(&bytes, told)?;
+            pages.reuse(bytes);
+            return Ok(());
+        }
         let bytes = std::mem::take(&mut self.bytes).freeze();
         let mut column = next(group)?;
         self.write_texts(&bytes, &mut column)?;

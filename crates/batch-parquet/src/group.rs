@@ -12,15 +12,11 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use crate::column::{Numbers, Texts};
+use crate::compress::Compressor;
+use crate::pages::PAGE_BYTES;
 
 /// What the footer names as the file's maker.
 const CREATED_BY: &str = concat!("batch-cli version ", env!("CARGO_PKG_VERSION"));
-/// A page that takes so many bytes before it is compressed is full; it may end with a few texts more.
-///
-/// Snappy looks back no further than this, so that larger pages are hardly smaller files. The buffers that
-/// a page goes through stay in the processor's cache, and are not given back to the system each time and
-/// cleared by it again, which with pages of 1 MiB took a fifth of the time of a join.
-const PAGE_BYTES: usize = 64 << 10;
 /// Behind the texts among the columns that every join adds.
 const COUNTS: usize = 4;
 
@@ -33,6 +29,7 @@ pub(crate) struct Group {
     cost: Option<Numbers<DoubleType>>,
     /// With the field's name in the answers.
     fields: Vec<(String, Texts)>,
+    compressor: Compressor,
     rows: usize,
     weight: usize,
 }
@@ -49,6 +46,7 @@ impl Group {
             counts: counts.iter().map(|name| Numbers::new(name)).collect(),
             cost: cost.first().map(|name| Numbers::new(name)),
             fields: columns.fields().map(|(field, column)| (field.to_owned(), Texts::new(column))).collect(),
+            compressor: Compressor::new(),
             rows: 0,
             weight: 0,
         }
@@ -59,20 +57,20 @@ impl Group {
         self.rows
     }
 
-    /// What they take in memory.
+    /// What they take before they are compressed.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }
 
-    pub(crate) fn push(&mut self, row: &JoinedRow<'_>) {
+    pub(crate) fn push(&mut self, row: &JoinedRow<'_>) -> Result<()> {
         let record = row.record();
         for (position, (column, value)) in self.input.iter_mut().zip(record.iter()).enumerate() {
             let is_there = record.value_type(position) != ValueType::Null;
-            self.weight += column.push(is_there.then_some(value));
+            self.weight += column.push(is_there.then_some(value), &mut self.compressor)?;
         }
         let texts = [Some(row.outcome().as_str()), row.answer(), Some(row.detail()), row.finish_reason()];
         for (column, text) in self.texts.iter_mut().zip(texts) {
-            self.weight += column.push(text.filter(|text| !text.is_empty()));
+            self.weight += column.push(text.filter(|text| !text.is_empty()), &mut self.compressor)?;
         }
         let usage = row.usage();
         let counts = [usage.prompt_tokens, usage.candidates_tokens, usage.thoughts_tokens, usage.total_tokens];
@@ -85,27 +83,20 @@ impl Group {
         for (field, column) in &mut self.fields {
             let is_there = row.field(field).is_some_and(|value| value != "null");
             let text = if is_there { row.field_text(field) } else { None };
-            self.weight += column.push(text.as_deref());
+            self.weight += column.push(text.as_deref(), &mut self.compressor)?;
         }
         self.rows += 1;
+        Ok(())
     }
 
-    /// A file for rows like these. Which columns get a dictionary is told by those that are there: the
-    /// first row group's.
+    /// A file for rows like these.
     pub(crate) fn begin<W: Write + Send>(&self, out: W) -> Result<SerializedFileWriter<W>> {
-        let mut properties = WriterProperties::builder()
+        let properties = WriterProperties::builder()
             .set_created_by(CREATED_BY.to_owned())
             .set_compression(Compression::SNAPPY)
             .set_data_page_size_limit(PAGE_BYTES)
             .set_statistics_enabled(EnabledStatistics::Chunk);
-        for column in self.text_columns() {
-            properties = column.tune(properties);
-        }
         SerializedFileWriter::new(out, Arc::new(self.schema()?), Arc::new(properties.build()))
-    }
-
-    fn text_columns(&self) -> impl Iterator<Item = &Texts> {
-        self.input.iter().chain(&self.texts).chain(self.fields.iter().map(|(_, column)| column))
     }
 
     fn schema(&self) -> Result<Type> {
@@ -127,18 +118,20 @@ impl Group {
 
     /// Writes the rows, and is empty then.
     pub(crate) fn write<W: Write + Send>(&mut self, file: &mut SerializedFileWriter<W>) -> Result<()> {
+        let described = file.schema_descr().columns().to_vec();
+        let mut described = described.into_iter();
         let mut group = file.next_row_group()?;
-        for column in self.input.iter_mut().chain(&mut self.texts) {
+        for (column, described) in self.input.iter_mut().chain(&mut self.texts).zip(&mut described) {
+            column.write(described, &mut group, &mut self.compressor)?;
+        }
+        for (column, _) in self.counts.iter_mut().zip(&mut described) {
             column.write(&mut group)?;
         }
-        for column in &mut self.counts {
+        for (column, _) in self.cost.iter_mut().zip(&mut described) {
             column.write(&mut group)?;
         }
-        if let Some(column) = &mut self.cost {
-            column.write(&mut group)?;
-        }
-        for (_, column) in &mut self.fields {
-            column.write(&mut group)?;
+        for ((_, column), described) in self.fields.iter_mut().zip(described) {
+            column.write(described, &mut group, &mut self.compressor)?;
         }
         group.close()?;
         (self.rows, self.weight) = (0, 0);

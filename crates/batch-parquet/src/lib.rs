@@ -23,8 +23,12 @@
 //! ```
 
 mod column;
+mod compress;
 mod error;
+mod extremes;
 mod group;
+mod levels;
+mod pages;
 mod results;
 
 pub use error::{Error, ErrorKind, Result};

@@ -54,9 +54,9 @@ pub fn write_join<W: Write + Send>(
 /// All columns are optional in the schema, so that the files of several tables can be read as one.
 ///
 /// Rows are held until they take 64 MiB, or are 1,048,576: a row group, which is what a reader works on at
-/// once, and about what this takes in memory. Pages of about 64 KiB are compressed with Snappy.
-/// Columns whose values repeat among the first rows have a dictionary, columns of long texts have neither
-/// dictionary nor statistics.
+/// once. Texts are compressed with Snappy as they come, in pages of 64 KiB, so that to hold them takes the
+/// memory of what is written. Columns whose values repeat among the first 64 KiB of them have a dictionary,
+/// columns of long texts have neither dictionary nor statistics.
 /// There is no time and no name of a machine in the file: the same rows make the same bytes.
 pub struct ParquetResults<W: Write + Send> {
     state: State<W>,
@@ -116,7 +116,10 @@ impl<W: Write + Send> ParquetResults<W> {
             return Err(Error::broken(kind));
         }
         let group = self.group.get_or_insert_with(|| Group::new(row.result_columns()));
-        group.push(row);
+        if let Err(error) = group.push(row).map_err(Error::from) {
+            self.state = State::Broken(error.kind());
+            return Err(error);
+        }
         if group.weight() < self.limit && group.rows() < GROUP_ROWS { Ok(()) } else { self.state.write(group) }
     }
 

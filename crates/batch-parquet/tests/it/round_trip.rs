@@ -117,6 +117,27 @@ fn the_same_rows_are_the_same_bytes() {
     assert_eq!(file, folder.parquet(1 << 20));
 }
 
+/// More rows than a page may have, in columns that have a text now and then.
+#[test]
+fn nulls_among_texts_that_do_not_repeat() {
+    let mut table = String::new();
+    for number in 0..50_000 {
+        let strewn = if number % 3 == 0 { format!("\"strewn {number}\"") } else { "null".to_owned() };
+        let rare = if number % 40 == 7 { format!("\"rare {number}\"") } else { "null".to_owned() };
+        table.push_str(&format!("{{\"strewn\":{strewn},\"rare\":{rare}}}\n"));
+    }
+    let read = assert_same(&Folder::new(&table, ""), 1 << 30);
+    for (column, texts) in [(0, 16_667), (1, 1_250)] {
+        let told = read.reader.metadata().row_group(0).column(column);
+        assert_eq!(told.dictionary_page_offset(), None);
+        assert_eq!(told.statistics().unwrap().null_count_opt(), Some(50_000 - texts));
+        let pages = read.reader.get_row_group(0).unwrap().get_column_page_reader(column).unwrap();
+        let rows: Vec<u32> = pages.map(|page| page.unwrap().num_values()).collect();
+        assert!(rows.len() >= 3 && rows.iter().all(|rows| *rows <= 20_000), "{rows:?}");
+        assert_eq!(rows.iter().sum::<u32>(), 50_000);
+    }
+}
+
 /// What repeats has a dictionary, what is long has no statistics.
 #[test]
 fn columns_are_written_by_what_they_hold() {
@@ -134,6 +155,9 @@ fn columns_are_written_by_what_they_hold() {
     assert_eq!(told(1), (true, true), "labels");
     assert_eq!(told(2), (false, false), "bodies");
     assert_eq!(told(3), (true, true), "outcomes");
+    let ids = group.column(0).statistics().unwrap();
+    assert_eq!((ids.min_bytes_opt(), ids.max_bytes_opt()), (Some(&b"0"[..]), Some(&b"99"[..])));
+    assert_eq!((ids.null_count_opt(), ids.min_is_exact(), ids.max_is_exact()), (Some(0), true, true));
     let pages = read.reader.get_row_group(0).unwrap().get_column_page_reader(2).unwrap();
     let sizes: Vec<usize> = pages.map(|page| page.unwrap().buffer().len()).collect();
     assert!(sizes.len() == 4 && sizes.iter().all(|size| *size < 2 * (64 << 10)), "pages of bodies: {sizes:?}");

@@ -1,0 +1,166 @@
+//! Texts that do not repeat, as compressed pages in the memory.
+//!
+//! A text is copied once, into the page that it belongs to, and the page is compressed as soon as it is
+//! full, while it lies in the processor's cache: what waits for the rest of the row group takes the room of
+//! compressed pages. The column writers of the `parquet` crate want all of a column at once and have every
+//! byte copied four times more.
+
+use bytes::buf::Writer;
+use bytes::{BufMut, Bytes, BytesMut};
+use parquet::basic::{Compression, Encoding, PageType};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats};
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use crate::compress::Compressor;
+use crate::extremes::Extremes;
+use crate::levels::Levels;
+
+/// A page that takes so many bytes before it is compressed is full. One text alone may take more.
+///
+/// Snappy looks back no further than this, so that larger pages are hardly smaller files.
+pub(crate) const PAGE_BYTES: usize = 64 << 10;
+/// A page has no more rows than this, however short they are: what a reader has to take at once.
+const PAGE_ROWS: usize = 20_000;
+/// Room before a page's texts for its levels, where they are a few bytes as they mostly are.
+const FRONT: usize = 16;
+
+/// The pages of one column in one row group.
+pub(crate) struct Pages {
+    /// The page that is being filled: [`FRONT`], then each text behind its length.
+    page: Vec<u8>,
+    levels: Levels,
+    /// The least and the greatest text, where they are asked for.
+    extremes: Option<Extremes>,
+    chunk: TrackedWrite<Writer<BytesMut>>,
+    offsets: OffsetIndexBuilder,
+    count: i32,
+    rows: u64,
+    nulls: u64,
+    uncompressed: i64,
+}
+
+impl Pages {
+    pub(crate) fn new(has_extremes: bool) -> Self {
+        Self {
+            page: vec![0; FRONT],
+            levels: Levels::default(),
+            extremes: has_extremes.then(Extremes::default),
+            chunk: TrackedWrite::new(BytesMut::new().writer()),
+            offsets: OffsetIndexBuilder::new(),
+            count: 0,
+            rows: 0,
+            nulls: 0,
+            uncompressed: 0,
+        }
+    }
+
+    /// The next row's text, or none.
+    pub(crate) fn push(&mut self, text: Option<&[u8]>, compressor: &mut Compressor) -> Result<()> {
+        let size = text.map_or(0, |text| size_of::<u32>() + text.len());
+        let rows = self.levels.rows();
+        if PAGE_ROWS <= rows || 0 < rows && PAGE_BYTES < self.page.len() + size {
+            self.end_page(compressor)?;
+        }
+        self.levels.push(text.is_some());
+        let Some(text) = text else { return Ok(()) };
+        let length = u32::try_from(text.len()).map_err(|_| too_long())?;
+        self.page.extend_from_slice(&length.to_le_bytes());
+        self.page.extend_from_slice(text);
+        if let Some(extremes) = &mut self.extremes {
+            extremes.push(text);
+        }
+        Ok(())
+    }
+
+    /// Compresses the page that is being filled, and begins the next.
+    fn end_page(&mut self, compressor: &mut Compressor) -> Result<()> {
+        let rows = self.levels.rows();
+        self.rows += rows as u64;
+        self.nulls += self.levels.nulls() as u64;
+        let levels = self.levels.take();
+        let start = match FRONT.checked_sub(levels.len()) {
+            Some(start) => {
+                self.page[start..FRONT].copy_from_slice(&levels);
+                start
+            }
+            None => {
+                self.page.splice(..FRONT, levels);
+                0
+            }
+        };
+        let whole = &self.page[start..];
+        let page = Page::DataPage {
+            buf: Bytes::copy_from_slice(compressor.compress(whole)?),
+            num_values: u32::try_from(rows).map_err(|_| too_long())?,
+            encoding: Encoding::PLAIN,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let page = CompressedPage::new(page, whole.len());
+        let written = SerializedPageWriter::new(&mut self.chunk).write_page(page)?;
+        let size = i32::try_from(written.compressed_size).map_err(|_| too_long())?;
+        self.offsets.append_row_count(rows as i64);
+        self.offsets.append_offset_and_size(written.offset as i64, size);
+        self.uncompressed += written.uncompressed_size as i64;
+        self.count += 1;
+        self.page.truncate(FRONT);
+        self.page.shrink_to(2 * PAGE_BYTES);
+        Ok(())
+    }
+
+    /// What was pushed as a part of a row group, with what the footer tells of it; nothing is left.
+    pub(crate) fn take(
+        &mut self,
+        column: ColumnDescPtr,
+        compressor: &mut Compressor,
+    ) -> Result<(Bytes, ColumnCloseResult)> {
+        if 0 < self.levels.rows() {
+            self.end_page(compressor)?;
+        }
+        let chunk = std::mem::replace(&mut self.chunk, TrackedWrite::new(BytesMut::new().writer()));
+        let bytes = chunk.into_inner()?.into_inner().freeze();
+        let (rows, nulls) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.nulls));
+        let count = std::mem::take(&mut self.count);
+        let mut metadata = ColumnChunkMetaData::builder(column)
+            .set_compression(Compression::SNAPPY)
+            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
+            .set_page_encoding_stats(vec![PageEncodingStats {
+                page_type: PageType::DATA_PAGE,
+                encoding: Encoding::PLAIN,
+                count,
+            }])
+            .set_total_compressed_size(bytes.len() as i64)
+            .set_total_uncompressed_size(std::mem::take(&mut self.uncompressed))
+            .set_num_values(rows as i64)
+            .set_data_page_offset(0);
+        if let Some(extremes) = &mut self.extremes {
+            metadata = metadata.set_statistics(extremes.take(nulls));
+        }
+        let told = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: rows,
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: Some(std::mem::take(&mut self.offsets).build()),
+        };
+        Ok((bytes, told))
+    }
+
+    /// Uses the memory of the last row group for the next.
+    pub(crate) fn reuse(&mut self, bytes: Bytes) {
+        if let Ok(mut bytes) = bytes.try_into_mut() {
+            bytes.clear();
+            self.chunk = TrackedWrite::new(bytes.writer());
+        }
+    }
+}
+
+fn too_long() -> ParquetError {
+    ParquetError::General("a text is longer than a page can be".to_owned())
+}
