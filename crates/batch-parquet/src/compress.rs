@@ -4,24 +4,20 @@ use parquet::errors::{ParquetError, Result};
 use snap::raw::{Encoder, max_compress_len};
 
 /// Compresses one page after the other, of all columns.
-pub(crate) struct Compressor {
-    encoder: Encoder,
-    /// Never zeroed again.
-    out: Vec<u8>,
-}
+pub(crate) struct Compressor(Encoder);
 
 impl Compressor {
     pub(crate) fn new() -> Self {
-        Self { encoder: Encoder::new(), out: Vec::new() }
+        Self(Encoder::new())
     }
 
-    pub(crate) fn compress(&mut self, bytes: &[u8]) -> Result<&[u8]> {
-        let most = max_compress_len(bytes.len());
-        if self.out.len() < most {
-            self.out.resize(most, 0);
-        }
-        let length =
-            self.encoder.compress(bytes, &mut self.out).map_err(|error| ParquetError::External(error.into()))?;
-        Ok(&self.out[..length])
+    /// The most bytes that so many become.
+    pub(crate) fn most(&self, length: usize) -> usize {
+        max_compress_len(length)
+    }
+
+    /// Tells how many bytes of `out` these became. There must be room for the [`most`](Self::most).
+    pub(crate) fn compress(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.0.compress(bytes, out).map_err(|error| ParquetError::External(error.into()))
     }
 }

@@ -1,5 +1,7 @@
 //! Which rows of a page have a value.
 
+use crate::header::push_number;
+
 /// The definition levels of an optional column: 1 where there is a value, 0 where there is none.
 #[derive(Default)]
 pub(crate) struct Levels {
@@ -35,11 +37,11 @@ impl Levels {
         let mut bytes = vec![0; size_of::<u32>()];
         if self.runs.len() <= self.rows.div_ceil(8 * 2) {
             for &(is_there, count) in &self.runs {
-                push_number(&mut bytes, count << 1);
+                push_number(&mut bytes, (count as u64) << 1);
                 bytes.push(u8::from(is_there));
             }
         } else {
-            push_number(&mut bytes, self.rows.div_ceil(8) << 1 | 1);
+            push_number(&mut bytes, (self.rows.div_ceil(8) as u64) << 1 | 1);
             let start = bytes.len();
             bytes.resize(start + self.rows.div_ceil(8), 0);
             let mut row = 0;
@@ -57,15 +59,6 @@ impl Levels {
         (self.rows, self.nulls) = (0, 0);
         bytes
     }
-}
-
-/// Seven bits a byte, the lowest first.
-fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
-    while 0x7F < number {
-        bytes.push(0x80 | (number & 0x7F) as u8);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
 }
 
 #[cfg(test)]

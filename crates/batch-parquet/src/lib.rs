@@ -27,6 +27,7 @@ mod compress;
 mod error;
 mod extremes;
 mod group;
+mod header;
 mod levels;
 mod pages;
 mod results;

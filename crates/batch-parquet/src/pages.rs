@@ -5,18 +5,16 @@
 //! compressed pages. The column writers of the `parquet` crate want all of a column at once and have every
 //! byte copied four times more.
 
-use bytes::buf::Writer;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use parquet::basic::{Compression, Encoding, PageType};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats};
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::compress::Compressor;
 use crate::extremes::Extremes;
+use crate::header::push_header;
 use crate::levels::Levels;
 
 /// A page that takes so many bytes before it is compressed is full. One text alone may take more.
@@ -35,7 +33,12 @@ pub(crate) struct Pages {
     levels: Levels,
     /// The least and the greatest text, where they are asked for.
     extremes: Option<Extremes>,
-    chunk: TrackedWrite<Writer<BytesMut>>,
+    /// Pages with their headers, and what stood here before: only what is added is ever zeroed.
+    chunk: BytesMut,
+    /// Where the pages end.
+    end: usize,
+    /// That of the last page: the next one's is mostly as long.
+    header: Vec<u8>,
     offsets: OffsetIndexBuilder,
     count: i32,
     rows: u64,
@@ -49,7 +52,9 @@ impl Pages {
             page: vec![0; FRONT],
             levels: Levels::default(),
             extremes: has_extremes.then(Extremes::default),
-            chunk: TrackedWrite::new(BytesMut::new().writer()),
+            chunk: BytesMut::new(),
+            end: 0,
+            header: Vec::new(),
             offsets: OffsetIndexBuilder::new(),
             count: 0,
             rows: 0,
@@ -93,27 +98,35 @@ impl Pages {
             }
         };
         let whole = &self.page[start..];
-        let page = Page::DataPage {
-            buf: Bytes::copy_from_slice(compressor.compress(whole)?),
-            num_values: u32::try_from(rows).map_err(|_| too_long())?,
-            encoding: Encoding::PLAIN,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let page = CompressedPage::new(page, whole.len());
-        let written = SerializedPageWriter::new(&mut self.chunk).write_page(page)?;
-        let size = i32::try_from(written.compressed_size).map_err(|_| too_long())?;
+        // Compressed to where it stays, if its header is as long as the last one.
+        let (begin, guess) = (self.end, self.header.len());
+        let room = begin + guess + compressor.most(whole.len());
+        if self.chunk.len() < room {
+            self.chunk.resize(room, 0);
+        }
+        let length = compressor.compress(whole, &mut self.chunk[begin + guess..])?;
+        let number = |length: usize| i32::try_from(length).map_err(|_| too_long());
+        let count = |length: usize| number(length).map(i32::unsigned_abs);
+        self.header.clear();
+        push_header(&mut self.header, count(rows)?, count(whole.len())?, count(length)?);
+        let texts = begin + self.header.len();
+        if guess != self.header.len() {
+            self.chunk.resize(self.chunk.len().max(texts + length), 0);
+            self.chunk.copy_within(begin + guess..begin + guess + length, texts);
+        }
+        self.chunk[begin..texts].copy_from_slice(&self.header);
+        self.end = texts + length;
         self.offsets.append_row_count(rows as i64);
-        self.offsets.append_offset_and_size(written.offset as i64, size);
-        self.uncompressed += written.uncompressed_size as i64;
+        self.offsets.append_offset_and_size(begin as i64, number(self.end - begin)?);
+        self.uncompressed += (self.header.len() + whole.len()) as i64;
         self.count += 1;
         self.page.truncate(FRONT);
         self.page.shrink_to(2 * PAGE_BYTES);
         Ok(())
     }
 
-    /// What was pushed as a part of a row group, with what the footer tells of it; nothing is left.
+    /// What was pushed as a part of a row group, and behind it anything, with what the footer tells of it;
+    /// nothing is left.
     pub(crate) fn take(
         &mut self,
         column: ColumnDescPtr,
@@ -122,8 +135,8 @@ impl Pages {
         if 0 < self.levels.rows() {
             self.end_page(compressor)?;
         }
-        let chunk = std::mem::replace(&mut self.chunk, TrackedWrite::new(BytesMut::new().writer()));
-        let bytes = chunk.into_inner()?.into_inner().freeze();
+        let bytes = std::mem::take(&mut self.chunk).freeze();
+        let length = std::mem::take(&mut self.end);
         let (rows, nulls) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.nulls));
         let count = std::mem::take(&mut self.count);
         let mut metadata = ColumnChunkMetaData::builder(column)
@@ -134,7 +147,7 @@ impl Pages {
                 encoding: Encoding::PLAIN,
                 count,
             }])
-            .set_total_compressed_size(bytes.len() as i64)
+            .set_total_compressed_size(length as i64)
             .set_total_uncompressed_size(std::mem::take(&mut self.uncompressed))
             .set_num_values(rows as i64)
             .set_data_page_offset(0);
@@ -142,7 +155,7 @@ impl Pages {
             metadata = metadata.set_statistics(extremes.take(nulls));
         }
         let told = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
+            bytes_written: length as u64,
             rows_written: rows,
             metadata: metadata.build()?,
             bloom_filter: None,
@@ -154,9 +167,8 @@ impl Pages {
 
     /// Uses the memory of the last row group for the next.
     pub(crate) fn reuse(&mut self, bytes: Bytes) {
-        if let Ok(mut bytes) = bytes.try_into_mut() {
-            bytes.clear();
-            self.chunk = TrackedWrite::new(bytes.writer());
+        if let Ok(bytes) = bytes.try_into_mut() {
+            self.chunk = bytes;
         }
     }
 }
