@@ -215,6 +215,7 @@ fn commands(row: &Row, server: &Running, work: &Path, built: &Built) -> Result<V
     }
     for command in &mut commands {
         command.env("INTEROP_BUCKET", BUCKET).env("INTEROP_PROJECT", server::PROJECT);
+        command.env("INTEROP_PROGRAM", &built.emulator);
         if command.get_current_dir().is_none() {
             command.current_dir(root());
         }

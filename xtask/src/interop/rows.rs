@@ -125,6 +125,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("gcloud", program("gcloud", &["gcloud"]), Server::Emulator, Ci::No),
     row("litellm", script(python("litellm", "litellm"), &["litellm_batch"]), Server::Emulator, Ci::No),
     row("langextract", script(python("langextract", "langextract"), &["langextract_batch"]), Server::Emulator, Ci::No),
+    row("parquet", script(python("parquet", "pyarrow"), &["parquet_files"]), Server::Join, Ci::Always),
     row("batch-gcs@emulator", GCS_TESTS, Server::Emulator, Ci::No),
     row("batch-bq@emulator", BIGQUERY_TESTS, Server::Emulator, Ci::No),
     row("batch-gcs@fake-gcs-server", GCS_TESTS, Server::FakeGcs, Ci::Always),

