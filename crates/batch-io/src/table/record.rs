@@ -114,6 +114,29 @@ impl Record {
         }
     }
 
+    /// How long the value in the column at this position is in bytes.
+    ///
+    /// # Panics
+    /// Like [`get`](Self::get).
+    pub fn length(&self, column: usize) -> usize {
+        let field = self.fields[column];
+        match field.text {
+            Text::AsWritten => field.end - field.start,
+            Text::Doubled { length, .. } => length,
+        }
+    }
+
+    /// The same value as [`get`](Self::get), in the pieces in which it stands in the table: more than one where
+    /// the table has a quote doubled. For who copies it anyway, and spares putting it together first.
+    ///
+    /// # Panics
+    /// Like [`get`](Self::get).
+    pub fn pieces(&self, column: usize) -> impl Iterator<Item = &str> {
+        let field = self.fields[column];
+        let text = &self.text[field.start..field.end];
+        Pieces { rest: text, doubled: matches!(field.text, Text::Doubled { .. }) }
+    }
+
     /// What the value was before it became text.
     pub fn value_type(&self, column: usize) -> ValueType {
         self.types.get(column).copied().unwrap_or_default()
@@ -167,15 +190,33 @@ impl Record {
         });
         let mut out = String::with_capacity(lengths.sum());
         for field in self.fields.iter().filter(|field| doubled(field)) {
-            let mut rest = &self.text[field.start..field.end];
-            // There is no quote in it that is not followed by another.
-            while let Some(quote) = memchr::memchr(b'"', rest.as_bytes()) {
-                out.push_str(&rest[..=quote]);
-                rest = rest.get(quote + 2..).unwrap_or_default();
-            }
-            out.push_str(rest);
+            Pieces { rest: &self.text[field.start..field.end], doubled: true }.for_each(|piece| out.push_str(piece));
         }
         out
+    }
+}
+
+/// A value without one of each two quotes.
+struct Pieces<'a> {
+    rest: &'a str,
+    doubled: bool,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let quote = if self.doubled { memchr::memchr(b'"', self.rest.as_bytes()) } else { None };
+        // There is no quote in it that is not followed by another.
+        let (piece, rest) = match quote {
+            Some(quote) => (&self.rest[..=quote], self.rest.get(quote + 2..).unwrap_or_default()),
+            None => (self.rest, ""),
+        };
+        self.rest = rest;
+        Some(piece)
     }
 }
 
@@ -313,6 +354,8 @@ mod tests {
                         record.push_escaped(column, &mut ours);
                         push_escaped(field, &mut plain);
                         prop_assert_eq!(ours.bytes(), plain.bytes());
+                        prop_assert_eq!(record.pieces(column).collect::<String>(), *field);
+                        prop_assert_eq!(record.length(column), field.len());
                     }
                 }
             }
