@@ -12,6 +12,7 @@ use parquet::schema::types::{ColumnDescPtr, Type};
 
 use crate::compress::Compressor;
 use crate::pages::{PAGE_BYTES, Pages};
+use crate::text::Text;
 
 /// So many texts are handed to the column's writer at once.
 const BATCH: usize = 1024;
@@ -67,15 +68,15 @@ impl Texts {
     }
 
     /// The next row's text, or none. Tells what it counts for in the size of a row group.
-    pub(crate) fn push(&mut self, text: Option<&str>, compressor: &mut Compressor) -> Result<usize> {
-        let weight = PER_TEXT + text.map_or(0, str::len);
+    pub(crate) fn push<T: Text>(&mut self, text: Option<T>, compressor: &mut Compressor) -> Result<usize> {
+        let weight = PER_TEXT + text.as_ref().map_or(0, Text::length);
         if let Form::Plain(pages) = &mut self.form {
-            pages.push(text.map(str::as_bytes), compressor)?;
+            pages.push(text, compressor)?;
             return Ok(weight);
         }
         self.head.levels.push(i16::from(text.is_some()));
         if let Some(text) = text {
-            self.bytes.extend_from_slice(text.as_bytes());
+            text.each_piece(|piece| self.bytes.extend_from_slice(piece));
             self.ends.push(self.bytes.len());
         }
         if PAGE_BYTES <= self.bytes.len() && matches!(self.form, Form::Open) {

@@ -64,9 +64,9 @@ impl Group {
 
     pub(crate) fn push(&mut self, row: &JoinedRow<'_>) -> Result<()> {
         let record = row.record();
-        for (position, (column, value)) in self.input.iter_mut().zip(record.iter()).enumerate() {
+        for (position, column) in self.input.iter_mut().enumerate() {
             let is_there = record.value_type(position) != ValueType::Null;
-            self.weight += column.push(is_there.then_some(value), &mut self.compressor)?;
+            self.weight += column.push(is_there.then_some((record, position)), &mut self.compressor)?;
         }
         let texts = [Some(row.outcome().as_str()), row.answer(), Some(row.detail()), row.finish_reason()];
         for (column, text) in self.texts.iter_mut().zip(texts) {

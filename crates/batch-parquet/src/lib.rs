@@ -31,6 +31,7 @@ mod header;
 mod levels;
 mod pages;
 mod results;
+mod text;
 
 pub use error::{Error, ErrorKind, Result};
 pub use results::{ParquetResults, write_join};

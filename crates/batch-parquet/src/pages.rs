@@ -16,6 +16,7 @@ use crate::compress::Compressor;
 use crate::extremes::Extremes;
 use crate::header::push_header;
 use crate::levels::Levels;
+use crate::text::Text;
 
 /// A page that takes so many bytes before it is compressed is full. One text alone may take more.
 ///
@@ -64,19 +65,20 @@ impl Pages {
     }
 
     /// The next row's text, or none.
-    pub(crate) fn push(&mut self, text: Option<&[u8]>, compressor: &mut Compressor) -> Result<()> {
-        let size = text.map_or(0, |text| size_of::<u32>() + text.len());
+    pub(crate) fn push<T: Text>(&mut self, text: Option<T>, compressor: &mut Compressor) -> Result<()> {
+        let size = text.as_ref().map_or(0, |text| size_of::<u32>() + text.length());
         let rows = self.levels.rows();
         if PAGE_ROWS <= rows || 0 < rows && PAGE_BYTES < self.page.len() + size {
             self.end_page(compressor)?;
         }
         self.levels.push(text.is_some());
         let Some(text) = text else { return Ok(()) };
-        let length = u32::try_from(text.len()).map_err(|_| too_long())?;
+        let length = u32::try_from(text.length()).map_err(|_| too_long())?;
         self.page.extend_from_slice(&length.to_le_bytes());
-        self.page.extend_from_slice(text);
+        let start = self.page.len();
+        text.each_piece(|piece| self.page.extend_from_slice(piece));
         if let Some(extremes) = &mut self.extremes {
-            extremes.push(text);
+            extremes.push(&self.page[start..]);
         }
         Ok(())
     }
