@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group::Group;
 
 /// A row group is written as soon as its values take so many bytes.
-const GROUP_BYTES: usize = 64 << 20;
+const GROUP_BYTES: usize = 32 << 20;
 /// A row group has no more rows than this, however short they are.
 const GROUP_ROWS: usize = 1 << 20;
 
@@ -53,7 +53,7 @@ pub fn write_join<W: Write + Send>(
 /// has: a column may hold one thing in one row and another in the next, which no type of Parquet does.
 /// All columns are optional in the schema, so that the files of several tables can be read as one.
 ///
-/// Rows are held until they take 64 MiB, or are 1,048,576: a row group, which is what a reader works on at
+/// Rows are held until they take 32 MiB, or are 1,048,576: a row group, which is what a reader works on at
 /// once. Texts are compressed with Snappy as they come, in pages of 64 KiB, so that to hold them takes the
 /// memory of what is written. Columns whose values repeat among the first 64 KiB of them have a dictionary,
 /// columns of long texts have neither dictionary nor statistics.
@@ -99,7 +99,7 @@ impl<W: Write + Send> ParquetResults<W> {
         Self { state: State::Waiting(out), group: None, limit: GROUP_BYTES }
     }
 
-    /// Begins a new row group as soon as the values of one take so many bytes; by default 64 MiB.
+    /// Begins a new row group as soon as the values of one take so many bytes; by default 32 MiB.
     #[must_use]
     pub fn row_group_bytes(mut self, bytes: usize) -> Self {
         self.limit = bytes;
