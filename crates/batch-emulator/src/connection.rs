@@ -1,6 +1,6 @@
 //! Connections that can be dropped in the middle of a request.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,6 +113,21 @@ impl AsyncWrite for Cuttable {
         self.connection.check()?;
         self.check_all(context)?;
         Pin::new(&mut self.stream).poll_write(context, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.connection.check()?;
+        self.check_all(context)?;
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+
+    /// Where it is not, the server copies all that it sends once more.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

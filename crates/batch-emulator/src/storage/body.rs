@@ -64,8 +64,15 @@ pub(crate) async fn pump(body: Body, sender: BodySender, connection: Option<&Con
     let _ = sender.send(None).await;
 }
 
-impl Read for BodyReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl BodyReader {
+    /// The next bytes as they came; `None` at the end.
+    pub(super) fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        self.wait()?;
+        Ok(Some(std::mem::take(&mut self.current)).filter(|piece| !piece.is_empty()))
+    }
+
+    /// Waits until there are bytes, or the end.
+    fn wait(&mut self) -> io::Result<()> {
         while self.current.is_empty() && !self.ended {
             match self.pieces.blocking_recv() {
                 Some(Some(piece)) => self.current = piece,
@@ -73,6 +80,13 @@ impl Read for BodyReader {
                 None => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
         }
+        Ok(())
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wait()?;
         let n = self.current.len().min(buffer.len());
         buffer[..n].copy_from_slice(&self.current.split_to(n));
         Ok(n)
@@ -98,9 +112,13 @@ pub(super) fn stream(mut source: Box<dyn ReadSeek + Send>, start: u64, length: u
         let mut read = || -> io::Result<()> {
             source.seek(SeekFrom::Start(start))?;
             while left > 0 {
-                let mut piece = vec![0; usize::try_from(left).unwrap_or(PIECE).min(PIECE)];
-                source.read_exact(&mut piece)?;
-                left -= piece.len() as u64;
+                let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                let mut piece = Vec::with_capacity(length);
+                source.by_ref().take(length as u64).read_to_end(&mut piece)?;
+                if piece.len() < length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                left -= length as u64;
                 if std::mem::take(&mut corrupt) {
                     piece[0] ^= 1;
                 }

@@ -1,6 +1,6 @@
 //! Uploads in one request: the bytes alone, or with metadata before them.
 
-use std::io::{self, Read};
+use std::io::Write;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -61,7 +61,7 @@ pub(super) async fn insert_empty(call: Call, bucket: String, body: Body) -> Resu
     let target = Target::new(&call, bucket)?;
     let meta = blocking(move || {
         let plan = target.plan(&written, None)?;
-        target.store(plan, &mut io::empty())
+        target.store_empty(plan)
     })
     .await?;
     Ok(envelope::json(StatusCode::OK, &resource::object(&call, &meta)))
@@ -143,7 +143,12 @@ impl Target {
 
     fn receive_media(self, mut reader: BodyReader) -> Result<ObjectMeta, ApiError> {
         let plan = self.plan(&Map::new(), self.content_type.as_deref())?;
-        self.store(plan, &mut reader)
+        self.check_bucket()?;
+        let mut spool = self.objects.spool().map_err(StoreError::from)?;
+        while let Some(piece) = reader.piece().map_err(StoreError::from)? {
+            spool.write_all(&piece).map_err(StoreError::from)?;
+        }
+        self.insert(plan, spool)
     }
 
     /// Metadata, then the bytes, and after them perhaps their checksums.
@@ -175,10 +180,10 @@ impl Target {
         self.insert(plan, spool)
     }
 
-    fn store(self, plan: Plan, reader: &mut dyn Read) -> Result<ObjectMeta, ApiError> {
+    /// An object of no bytes.
+    fn store_empty(self, plan: Plan) -> Result<ObjectMeta, ApiError> {
         self.check_bucket()?;
-        let mut spool = self.objects.spool().map_err(StoreError::from)?;
-        io::copy(reader, &mut spool).map_err(StoreError::from)?;
+        let spool = self.objects.spool().map_err(StoreError::from)?;
         self.insert(plan, spool)
     }
 

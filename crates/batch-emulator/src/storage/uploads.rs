@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::body::BodyReader;
 use super::call::Call;
 use super::checksums::Claims;
 use super::disk;
@@ -219,38 +221,44 @@ impl<P: Purpose> Upload<P> {
     /// `last` keeps a block that is not full, because no other follows.
     ///
     /// Where the bytes stop coming, the full blocks before that are kept.
-    pub(super) fn receive(&mut self, first: u64, last: bool, body: &mut impl Read) -> io::Result<Received> {
+    pub(super) fn receive(&mut self, first: u64, last: bool, body: &mut BodyReader) -> io::Result<Received> {
         let spool = self.spool()?;
         let mut skip = spool.size().saturating_sub(first);
         let mut bytes = 0;
-        let mut block = Vec::with_capacity(BLOCK);
-        let mut buffer = vec![0; 64 << 10];
+        // The beginning of a block, in the pieces that it came in.
+        let (mut block, mut length) = (Vec::<Bytes>::new(), 0);
         let ended = loop {
-            let n = match body.read(&mut buffer) {
-                Ok(0) => break Ok(()),
-                Ok(n) => n,
+            let mut piece = match body.piece() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             };
-            bytes += n as u64;
-            let skipped = usize::try_from(skip).unwrap_or(n).min(n);
+            bytes += piece.len() as u64;
+            let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
             skip -= skipped as u64;
-            let mut new = &buffer[skipped..n];
-            while !new.is_empty() {
-                let (head, tail) = new.split_at(new.len().min(BLOCK - block.len()));
-                block.extend_from_slice(head);
-                new = tail;
-                if block.len() == BLOCK {
-                    spool.write_all(&block)?;
-                    block.clear();
+            drop(piece.split_to(skipped));
+            if BLOCK <= length + piece.len() {
+                // What is left over is the beginning of another block, and shorter than what made this one full.
+                let full = piece.len() - (length + piece.len()) % BLOCK;
+                for part in block.drain(..) {
+                    spool.write_all(&part)?;
                 }
+                spool.write_all(&piece.split_to(full))?;
+                length = 0;
+            }
+            if !piece.is_empty() {
+                length += piece.len();
+                block.push(piece);
             }
         };
         if last && ended.is_ok() {
-            spool.write_all(&block)?;
-            block.clear();
+            for part in block.drain(..) {
+                spool.write_all(&part)?;
+            }
+            length = 0;
         }
         spool.flush()?;
-        ended.map(|()| Received { bytes, left_over: block.len() as u64 })
+        ended.map(|()| Received { bytes, left_over: length as u64 })
     }
 
     /// Makes of it what it is for. A failure is final: the session is to be forgotten then.
