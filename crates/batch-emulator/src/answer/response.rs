@@ -1,7 +1,7 @@
 //! A `GenerateContentResponse` around an answer.
 
 use super::request::config;
-use super::text::{below, tokens, words};
+use super::text::{below, tokens, tokens_of, words};
 use super::{Candidate, Content};
 use crate::json::{Json, Tree, write_count, write_number, write_text};
 use crate::random::Random;
@@ -209,9 +209,9 @@ impl Prompt {
     }
 
     fn add(&mut self, part: Json<'_>) {
-        if let Some(text) = part.get("text").and_then(Json::as_str) {
-            self.characters += text.chars().count() as u64;
-            self.text += tokens(text);
+        if let Some(text) = part.get("text").and_then(Json::as_text) {
+            self.characters += text.characters() as u64;
+            self.text += tokens_of(text.len());
             return;
         }
         let media = part.get_either("fileData", "file_data").or_else(|| part.get_either("inlineData", "inline_data"));

@@ -227,7 +227,7 @@ fn read_object(json: Json<'_>) -> Object {
     };
     let (required, order) = (names("required", "required"), names("propertyOrdering", "property_ordering"));
     let mut members: Vec<_> = match json.get("properties").map(Json::view) {
-        Some(View::Object(members)) => members.sorted(),
+        Some(View::Object(members)) => members.sorted().collect(),
         _ => Vec::new(),
     }
     .into_iter()

@@ -56,7 +56,12 @@ pub(super) fn sentences(random: &Random) -> String {
 /// How many tokens a text counts for: one for four bytes, which is near the truth for
 /// English and for Japanese.
 pub(super) fn tokens(text: &str) -> u64 {
-    (text.len() as u64).div_ceil(4)
+    tokens_of(text.len())
+}
+
+/// How many tokens so many bytes of text count for.
+pub(super) fn tokens_of(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
 }
 
 /// The start of a text that counts for no more than `most` tokens.

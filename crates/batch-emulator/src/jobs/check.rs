@@ -4,7 +4,7 @@
 //! its manner. A request that passes here is answered.
 
 use crate::answer::RowError;
-use crate::json::{Json, Messages, View};
+use crate::json::{Json, Messages, Text, View};
 
 /// Where the service's sentences send their readers.
 const LEARN_MORE: &str = "Learn more: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/gemini";
@@ -77,7 +77,7 @@ fn check_parts(content: Json<'_>) -> Result<(), RowError> {
             None => {
                 return Err(unable("it must have a text parameter", "Add a text parameter and try again. "));
             }
-            Some(("text", text)) if text.as_str() == Some("") => {
+            Some(("text", text)) if text.as_text().is_some_and(Text::is_empty) => {
                 return Err(unable("it has an empty text parameter", "Add a value to the parameter and try again. "));
             }
             Some(("fileData", file)) => check_file(file)?,

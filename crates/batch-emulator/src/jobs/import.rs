@@ -4,13 +4,14 @@
 //! the whole job over one row that does not fit. Its sentences are those of the loader.
 
 use std::collections::HashSet;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use memchr::memchr;
 use tokio_util::sync::CancellationToken;
 
 use super::glob;
@@ -289,7 +290,23 @@ fn frame(
 
 /// Reads up to a line end, or a little more than the longest row.
 fn read_row(reader: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    reader.take(LONGEST_ROW + 2).read_until(b'\n', bytes)
+    let mut left = LONGEST_ROW as usize + 2;
+    let start = bytes.len();
+    loop {
+        let there = reader.fill_buf()?;
+        let (length, is_end) = match memchr(b'\n', there) {
+            Some(at) => (at + 1, true),
+            None => (there.len(), there.is_empty()),
+        };
+        let taken = there.get(..length.min(left)).unwrap_or_default();
+        bytes.extend_from_slice(taken);
+        left -= taken.len();
+        let length = taken.len();
+        reader.consume(length);
+        if is_end || left == 0 {
+            return Ok(bytes.len() - start);
+        }
+    }
 }
 
 /// What is wrong with a row.
@@ -343,7 +360,7 @@ fn observe_row<'a>(
     place: Place,
     shape: &mut Shape,
 ) -> Result<Tree<'a>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| in_row(place, "Input contains invalid UTF-8."))?;
+    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| in_row(place, "Input contains invalid UTF-8."))?;
     let tree = Tree::parse_new(text, before).map_err(|error| {
         in_row(place, if error.is_eof() { "Parser terminated before end of string" } else { "Unexpected token" })
     })?;

@@ -34,6 +34,9 @@ const MOST_ROWS: usize = 256;
 /// The most bytes of rows that a worker takes at once, unless one row alone has more.
 const MOST_BYTES: u64 = 4 << 20;
 
+/// How many bytes a prediction has beyond its row, as a rule: room is made for so many.
+const MOST_ADDED: usize = 1 << 10;
+
 /// What is needed to answer the rows of one job.
 #[derive(Debug)]
 pub(super) struct Work<'w> {
@@ -152,10 +155,10 @@ fn steps(rows: &[Row], most: usize) -> Vec<Range<usize>> {
 /// One worker: ends when its steps are done or nobody takes them any more.
 fn run(work: &Work<'_>, steps: &[Range<usize>], worker: usize, workers: usize, sender: &SyncSender<io::Result<Lines>>) {
     let mut reader = Reader { work, files: HashMap::new() };
-    let (mut memo, mut seconds) = (Memo::default(), Seconds::default());
+    let (mut buffer, mut memo, mut seconds) = (Vec::new(), Memo::default(), Seconds::default());
     for range in steps.iter().skip(worker).step_by(workers) {
         let rows = work.imported.rows.get(range.clone()).unwrap_or_default();
-        let Some(lines) = answer(work, rows, &mut reader, &mut memo, &mut seconds).transpose() else {
+        let Some(lines) = answer(work, rows, &mut reader, &mut buffer, &mut memo, &mut seconds).transpose() else {
             return;
         };
         let failed = lines.is_err();
@@ -172,7 +175,25 @@ struct Reader<'w> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, row: Row) -> io::Result<String> {
+    /// Reads rows into a buffer that is kept, one behind the other.
+    fn read<'b>(&mut self, rows: &[Row], buffer: &'b mut Vec<u8>) -> io::Result<Vec<&'b str>> {
+        let length = rows.iter().map(|row| row.length as usize).sum();
+        // One long row is no reason to keep as much for all that follow.
+        if buffer.len() < length || buffer.len() as u64 > 2 * MOST_BYTES {
+            *buffer = vec![0; length];
+        }
+        let mut rest = buffer.as_mut_slice();
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (bytes, behind) = rest.split_at_mut(row.length as usize);
+            rest = behind;
+            self.file(*row)?.read_exact_at(bytes, row.offset)?;
+            texts.push(simdutf8::basic::from_utf8(bytes).map_err(io::Error::other)?);
+        }
+        Ok(texts)
+    }
+
+    fn file(&mut self, row: Row) -> io::Result<&mut (dyn ReadSeek + Send)> {
         let file = match self.files.entry(row.file) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
@@ -180,9 +201,7 @@ impl Reader<'_> {
                 entry.insert(reader)
             }
         };
-        let mut bytes = vec![0; row.length as usize];
-        file.read_exact_at(&mut bytes, row.offset)?;
-        String::from_utf8(bytes).map_err(io::Error::other)
+        Ok(&mut **file)
     }
 }
 
@@ -212,11 +231,14 @@ fn answer(
     work: &Work<'_>,
     rows: &[Row],
     reader: &mut Reader<'_>,
+    buffer: &mut Vec<u8>,
     memo: &mut Memo,
     seconds: &mut Seconds,
 ) -> io::Result<Option<Lines>> {
     let mut lines = Lines { rows: rows.len() as u64, ..Lines::default() };
-    let texts = rows.iter().map(|row| reader.read(*row)).collect::<io::Result<Vec<_>>>()?;
+    let texts = reader.read(rows, buffer)?;
+    let length: usize = texts.iter().map(|text| text.len() + MOST_ADDED).sum();
+    lines.bytes.reserve(length);
     let mut canonical = Vec::new();
     let mut prepared: Vec<Prepared<'_>> = Vec::with_capacity(rows.len());
     for (row, text) in rows.iter().zip(&texts) {

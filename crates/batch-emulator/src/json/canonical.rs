@@ -119,9 +119,13 @@ fn write_list<'t>(items: impl Iterator<Item = Json<'t>>, out: &mut Vec<u8>, writ
     out.push(b']');
 }
 
-fn write_members<'t>(members: Vec<(&'t str, Json<'t>)>, out: &mut Vec<u8>, write: impl Fn(Json<'t>, &mut Vec<u8>)) {
+fn write_members<'t>(
+    members: impl Iterator<Item = (&'t str, Json<'t>)>,
+    out: &mut Vec<u8>,
+    write: impl Fn(Json<'t>, &mut Vec<u8>),
+) {
     out.push(b'{');
-    let present = members.into_iter().filter(|(_, value)| !value.is_null());
+    let present = members.filter(|(_, value)| !value.is_null());
     for (i, (name, value)) in present.enumerate() {
         if i > 0 {
             out.push(b',');

@@ -382,16 +382,19 @@ fn check_value(json: Json<'_>, kind: Stored, path: &Path<'_>, complaints: &mut V
             let known = match json.view() {
                 View::Int(_) => true,
                 // The service takes type names in lower case; so it does elsewhere.
-                View::Str(name) => of.values.iter().any(|value| value.eq_ignore_ascii_case(name)),
+                View::Str(name) => of.values.iter().any(|value| value.eq_ignore_ascii_case(name.as_str())),
                 _ => false,
             };
             if !known {
                 wrong_value(json, path, &format!("{PACKAGE}{}", of.name), complaints);
             }
         }
-        Stored::String => expect(json.as_str().is_some(), json, path, "TYPE_STRING", complaints),
+        Stored::String => expect(json.as_text().is_some(), json, path, "TYPE_STRING", complaints),
         Stored::Bool => {
-            let known = matches!(json.view(), View::Bool(_) | View::Str("true" | "false"));
+            let known = match json.view() {
+                View::Str(word) => matches!(word.as_str(), "true" | "false"),
+                other => matches!(other, View::Bool(_)),
+            };
             expect(known, json, path, "TYPE_BOOL", complaints);
         }
         Stored::Int32 => {

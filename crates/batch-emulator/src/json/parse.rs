@@ -1,11 +1,9 @@
 //! JSON text into nodes. What rows are made of is read directly; whatever else there may be is left to
 //! `serde_json`, which is asked again from the start and also says what is wrong.
 
-use std::borrow::Cow;
-
-use memchr::memchr;
-
-use super::tree::{Node, Span, Tree, plain_bytes};
+use super::marks::Marks;
+use super::text::{Text, unescaped};
+use super::tree::{Node, Span, Tree};
 
 /// Deeper texts are left to `serde_json`, which has a limit of its own.
 const DEEPEST: usize = 100;
@@ -31,7 +29,8 @@ pub(super) fn parse<'a>(
     nodes: &mut Vec<Node<'a>>,
     spans: &mut Vec<Span>,
 ) -> Option<()> {
-    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, before, nodes, spans };
+    let bytes = text.as_bytes();
+    let mut parser = Parser { text, bytes, marks: Marks::of(bytes), at: 0, before, nodes, spans };
     parser.blanks();
     parser.value(0, 0)?;
     parser.blanks();
@@ -41,6 +40,7 @@ pub(super) fn parse<'a>(
 struct Parser<'a, 'n> {
     text: &'a str,
     bytes: &'a [u8],
+    marks: Marks,
     at: usize,
     before: Option<(&'n Tree<'a>, Alike)>,
     nodes: &'n mut Vec<Node<'a>>,
@@ -106,38 +106,28 @@ impl<'a> Parser<'a, '_> {
         Some(())
     }
 
-    fn quoted(&mut self) -> Option<Cow<'a, str>> {
+    fn quoted(&mut self) -> Option<Text<'a>> {
         let start = self.at;
-        self.at += 1;
-        let mut is_escaped = false;
+        let (mut at, mut escapes, mut is_rare) = (start + 1, 0, false);
         loop {
-            let rest = self.bytes.get(self.at..)?;
-            let mut next = *rest.first()?;
-            if let Some(word) = rest.first_chunk() {
-                let plain = plain_bytes(u64::from_le_bytes(*word));
-                self.at += plain;
-                match word.get(plain) {
-                    Some(byte) => next = *byte,
-                    None => continue,
-                }
-            }
-            match next {
+            at = self.marks.next(at)?;
+            match self.bytes.get(at)? {
                 b'"' => break,
                 b'\\' => {
-                    is_escaped = true;
-                    self.at += 2;
+                    is_rare |= !matches!(self.bytes.get(at + 1)?, b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f');
+                    escapes += 1;
+                    at += 2;
                 }
-                0..0x20 => return None,
-                _ => self.at += 1,
+                _ => return None,
             }
         }
-        self.at += 1;
-        let inner = self.text.get(start + 1..self.at - 1)?;
-        if !is_escaped {
-            return Some(Cow::Borrowed(inner));
+        self.at = at + 1;
+        let inner = self.text.get(start + 1..at)?;
+        if !is_rare {
+            return Some(Text::escaped(inner, escapes));
         }
         let text = unescaped(inner).or_else(|| serde_json::from_str(self.text.get(start..self.at)?).ok());
-        text.map(Cow::Owned)
+        text.map(Text::Other)
     }
 
     /// Takes a value over from the row before, where it stands there as well; says whether it does. `parent` is
@@ -227,30 +217,9 @@ impl<'a> Parser<'a, '_> {
 /// The name of the member whose value is the node `at`.
 fn name_of<'n>(nodes: &'n [Node<'_>], at: usize) -> Option<&'n str> {
     match nodes.get(at.checked_sub(1)?) {
-        Some(Node::Str(name)) => Some(name),
+        Some(Node::Str(name)) => Some(name.as_str()),
         _ => None,
     }
-}
-
-/// What a string says, given between its quotes; `None` for escapes that are rare, or none at all.
-fn unescaped(inner: &str) -> Option<String> {
-    let mut text = String::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
-        text.push_str(rest.get(..at)?);
-        text.push(match rest.as_bytes().get(at + 1)? {
-            b'n' => '\n',
-            b't' => '\t',
-            b'r' => '\r',
-            b'b' => '\x08',
-            b'f' => '\x0c',
-            byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
-            _ => return None,
-        });
-        rest = rest.get(at + 2..)?;
-    }
-    text.push_str(rest);
-    Some(text)
 }
 
 #[cfg(test)]

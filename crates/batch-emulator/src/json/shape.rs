@@ -98,7 +98,7 @@ impl Shape {
                 self.fraction = true;
                 Type::Number
             }
-            View::Str(text) => match retyped(text) {
+            View::Str(text) => match text.as_word().and_then(retyped) {
                 Some(Node::Bool(_)) => Type::Truth,
                 Some(number) => {
                     self.fraction |= matches!(number, Node::Float(_));
@@ -267,7 +267,7 @@ impl Shape {
         match &nodes[at] {
             Node::Str(text) => {
                 if self.is_retyped()
-                    && let Some(scalar) = retyped(text)
+                    && let Some(scalar) = text.as_word().and_then(retyped)
                 {
                     nodes[at] = scalar;
                 }
@@ -286,7 +286,7 @@ impl Shape {
                 let (mut at, end) = (at + 1, *end);
                 while at < end {
                     let field = match &nodes[at] {
-                        Node::Str(name) => self.fields.get(&**name),
+                        Node::Str(name) => self.fields.get(name.as_str()),
                         _ => None,
                     };
                     if let Some(field) = field {
@@ -312,7 +312,7 @@ impl Shape {
                     }
                     match (item.view(), shape) {
                         (View::Object(members), Some(shape)) => {
-                            shape.write_element(&members.sorted(), out);
+                            shape.write_element(members.sorted(), out);
                         }
                         _ => Shape::write_echo(shape, item, out),
                     }
@@ -336,7 +336,7 @@ impl Shape {
             return;
         };
         out.push(b'{');
-        for (i, (name, value)) in members.sorted().into_iter().enumerate() {
+        for (i, (name, value)) in members.sorted().enumerate() {
             if i > 0 {
                 out.push(b',');
             }
@@ -351,9 +351,9 @@ impl Shape {
     }
 
     /// Writes an object with all the members that there are at this path.
-    fn write_element(&self, members: &[(&str, Json<'_>)], out: &mut Vec<u8>) {
+    fn write_element<'t>(&self, members: impl Iterator<Item = (&'t str, Json<'t>)>, out: &mut Vec<u8>) {
         out.push(b'{');
-        let mut members = members.iter().peekable();
+        let mut members = members.peekable();
         let mut first = true;
         let mut name = |name: &str, out: &mut Vec<u8>| {
             if !first {
@@ -368,17 +368,17 @@ impl Shape {
         for (field, shape) in &self.fields {
             while let Some((own, value)) = members.next_if(|(own, _)| *own < &**field) {
                 name(own, out);
-                Shape::write_echo(None, *value, out);
+                Shape::write_echo(None, value, out);
             }
             name(field, out);
             match members.next_if(|(own, _)| *own == &**field) {
-                Some((_, value)) => Shape::write_echo(Some(shape), *value, out),
+                Some((_, value)) => Shape::write_echo(Some(shape), value, out),
                 None => out.extend_from_slice(b"null"),
             }
         }
         for (own, value) in members {
             name(own, out);
-            Shape::write_echo(None, *value, out);
+            Shape::write_echo(None, value, out);
         }
         out.push(b'}');
     }

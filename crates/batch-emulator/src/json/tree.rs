@@ -1,12 +1,12 @@
 //! A JSON text as one flat list of nodes.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use super::parse::{Alike, parse};
+use super::text::Text;
 
 /// A parsed JSON text. Strings without escapes are slices of the text.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) enum Node<'a> {
     /// Above `i64::MAX`.
     Uint(u64),
     Float(f64),
-    Str(Cow<'a, str>),
+    Str(Text<'a>),
     Array(usize),
     Object(usize),
 }
@@ -138,12 +138,12 @@ impl<'de> Visitor<'de> for Build<'_, 'de> {
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
-        self.0.push(Node::Str(Cow::Borrowed(value)));
+        self.0.push(Node::Str(Text::Plain(value)));
         Ok(())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.0.push(Node::Str(Cow::Owned(value.to_owned())));
+        self.0.push(Node::Str(Text::Other(value.to_owned())));
         Ok(())
     }
 
@@ -199,7 +199,7 @@ pub(crate) enum View<'t> {
     /// Any other number.
     Float(f64),
     /// A string.
-    Str(&'t str),
+    Str(&'t Text<'t>),
     /// An array.
     Array(Items<'t>),
     /// An object.
@@ -229,6 +229,14 @@ impl<'t> Json<'t> {
     /// The text of a string.
     pub(crate) fn as_str(self) -> Option<&'t str> {
         match self.view() {
+            View::Str(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The string as it stood in the JSON.
+    pub(crate) fn as_text(self) -> Option<&'t Text<'t>> {
+        match self.view() {
             View::Str(text) => Some(text),
             _ => None,
         }
@@ -248,7 +256,7 @@ impl<'t> Json<'t> {
             View::Int(value) => Some(value as f64),
             View::Uint(value) => Some(value as f64),
             View::Float(value) => Some(value),
-            View::Str(text) => text.parse().ok(),
+            View::Str(text) => text.as_str().parse().ok(),
             _ => None,
         }
     }
@@ -258,7 +266,7 @@ impl<'t> Json<'t> {
         match self.view() {
             View::Int(value) => Some(value),
             View::Float(value) if is_whole(value) => Some(value as i64),
-            View::Str(text) => text.parse().ok(),
+            View::Str(text) => text.as_str().parse().ok(),
             _ => None,
         }
     }
@@ -306,11 +314,6 @@ impl<'t> Json<'t> {
             _ => self.at + 1,
         }
     }
-
-    /// Whether the text stood in the JSON as it is, without an escape.
-    fn is_verbatim(self) -> bool {
-        matches!(&self.nodes[self.at], Node::Str(Cow::Borrowed(_)))
-    }
 }
 
 /// The elements of an array.
@@ -344,14 +347,19 @@ pub(crate) struct Members<'t> {
 
 impl<'t> Members<'t> {
     /// The members sorted by name; of a name that comes twice, the last.
-    pub(crate) fn sorted(self) -> Vec<(&'t str, Json<'t>)> {
-        let mut members: Vec<_> = self.collect();
-        if !members.is_sorted_by(|a, b| a.0 < b.0) {
-            members.reverse();
-            members.sort_by(|a, b| a.0.cmp(b.0));
-            members.dedup_by(|later, kept| later.0 == kept.0);
-        }
-        members
+    pub(crate) fn sorted(self) -> impl Iterator<Item = (&'t str, Json<'t>)> {
+        // What echoes and careful clients write is sorted already.
+        let (as_they_are, others) = match self.is_sorted_by(|a, b| a.0 < b.0) {
+            true => (Some(self), Vec::new()),
+            false => {
+                let mut members: Vec<_> = self.collect();
+                members.reverse();
+                members.sort_by(|a, b| a.0.cmp(b.0));
+                members.dedup_by(|later, kept| later.0 == kept.0);
+                (None, members)
+            }
+        };
+        as_they_are.into_iter().flatten().chain(others)
     }
 
     /// Whether there is none.
@@ -368,7 +376,7 @@ impl<'t> Iterator for Members<'t> {
             return None;
         }
         let name = match &self.nodes[self.at] {
-            Node::Str(name) => &**name,
+            Node::Str(name) => name.as_str(),
             // The names of members are always strings.
             _ => "",
         };
@@ -416,13 +424,15 @@ pub(super) fn write_scalar(json: Json<'_>, out: &mut Vec<u8>) {
         View::Int(value) => write_display(value, out),
         View::Uint(value) => write_display(value, out),
         View::Float(value) => write_number(value, out),
-        View::Str(text) if json.is_verbatim() => {
-            // What needed no escape on its way in needs none on its way out.
-            out.push(b'"');
-            out.extend_from_slice(text.as_bytes());
-            out.push(b'"');
-        }
-        View::Str(text) => write_text(text, out),
+        View::Str(text) => match text.written() {
+            // What was read so is written so.
+            Some(written) => {
+                out.push(b'"');
+                out.extend_from_slice(written.as_bytes());
+                out.push(b'"');
+            }
+            None => write_text(text.as_str(), out),
+        },
     }
 }
 
@@ -505,7 +515,7 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 
 /// How many of eight bytes come before the first that needs an escape. Most text is plain, and a look at eight
 /// bytes costs what a look at one does.
-pub(super) fn plain_bytes(word: u64) -> usize {
+fn plain_bytes(word: u64) -> usize {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     // The high bit of a byte of `word - n * ONES` is set where the byte was below `n`, or
@@ -551,7 +561,7 @@ mod tests {
     fn of_members_with_one_name_the_last_is_read() {
         let tree = Tree::parse(r#"{"b":1,"a":2,"b":{"c":3},"a":null}"#).unwrap();
         let sorted: Vec<_> = match tree.root().view() {
-            View::Object(members) => members.sorted(),
+            View::Object(members) => members.sorted().collect(),
             _ => Vec::new(),
         };
         assert_eq!(sorted.len(), 2);
