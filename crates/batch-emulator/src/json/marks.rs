@@ -13,7 +13,8 @@ pub(super) struct Marks(Vec<u64>);
 impl Marks {
     /// Those of a text.
     pub(super) fn of(text: &[u8]) -> Marks {
-        let mut marks = Vec::with_capacity(text.len() / BLOCK + 1);
+        // Room first: with a look for room after each block the compiler takes masks apart bit by bit.
+        let mut marks = vec![0; text.len() / BLOCK + 1];
         dispatch!(Level::new(), simd => find(simd, text, &mut marks));
         Marks(marks)
     }
@@ -32,14 +33,16 @@ impl Marks {
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn find<S: Simd>(simd: S, text: &[u8], marks: &mut Vec<u64>) {
+fn find<S: Simd>(simd: S, text: &[u8], marks: &mut [u64]) {
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    for block in blocks {
-        marks.push(marks_of(simd, block));
+    for (marks, block) in marks.iter_mut().zip(blocks) {
+        *marks = marks_of(simd, block);
     }
-    let mut last = [b' '; BLOCK];
-    last[..rest.len()].copy_from_slice(rest);
-    marks.push(marks_of(simd, &last));
+    if let Some(marks) = marks.last_mut() {
+        let mut last = [b' '; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        *marks = marks_of(simd, &last);
+    }
 }
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
