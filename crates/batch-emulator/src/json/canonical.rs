@@ -66,7 +66,11 @@ fn write_message<'k>(
         if i > 0 {
             out.push(b',');
         }
-        write_text(name, out);
+        match field {
+            // It may stand there in its other spelling.
+            Some(_) => write_text(name, out),
+            None => value.write_name(out),
+        }
         out.push(b':');
         match (known(value), field) {
             (Some(known), _) => out.extend_from_slice(known),
@@ -126,11 +130,11 @@ fn write_members<'t>(
 ) {
     out.push(b'{');
     let present = members.filter(|(_, value)| !value.is_null());
-    for (i, (name, value)) in present.enumerate() {
+    for (i, (_, value)) in present.enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        write_text(name, out);
+        value.write_name(out);
         out.push(b':');
         write(value, out);
     }

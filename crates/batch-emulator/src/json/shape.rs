@@ -340,7 +340,7 @@ impl Shape {
             if i > 0 {
                 out.push(b',');
             }
-            write_text(name, out);
+            value.write_name(out);
             out.push(b':');
             match known(value) {
                 Some(known) => out.extend_from_slice(known),

@@ -274,17 +274,21 @@ impl<'t> Json<'t> {
     /// The member `name` of an object; the last one where it comes twice, and none where
     /// it is `null`.
     pub(crate) fn get(self, name: &str) -> Option<Json<'t>> {
-        self.get_either(name, name)
+        self.find(|other| other == name)
     }
 
     /// The member of an object under either of its spellings.
     pub(crate) fn get_either(self, camel: &str, snake: &str) -> Option<Json<'t>> {
+        self.find(|name| name == camel || name == snake)
+    }
+
+    fn find(self, is_it: impl Fn(&str) -> bool) -> Option<Json<'t>> {
         let View::Object(members) = self.view() else {
             return None;
         };
         let mut found = None;
         for (name, value) in members {
-            if name == camel || name == snake {
+            if is_it(name) {
                 found = Some(value);
             }
         }
@@ -305,6 +309,13 @@ impl<'t> Json<'t> {
     /// Which of the values of its tree it is.
     pub(crate) fn number(self) -> usize {
         self.at
+    }
+
+    /// Writes the name of the member whose value this is.
+    pub(super) fn write_name(self, out: &mut Vec<u8>) {
+        if let Some(Node::Str(name)) = self.at.checked_sub(1).and_then(|at| self.nodes.get(at)) {
+            write_again(name, out);
+        }
     }
 
     /// Where the value ends.
@@ -424,15 +435,20 @@ pub(super) fn write_scalar(json: Json<'_>, out: &mut Vec<u8>) {
         View::Int(value) => write_display(value, out),
         View::Uint(value) => write_display(value, out),
         View::Float(value) => write_number(value, out),
-        View::Str(text) => match text.written() {
-            // What was read so is written so.
-            Some(written) => {
-                out.push(b'"');
-                out.extend_from_slice(written.as_bytes());
-                out.push(b'"');
-            }
-            None => write_text(text.as_str(), out),
-        },
+        View::Str(text) => write_again(text, out),
+    }
+}
+
+/// Writes a string of a tree.
+fn write_again(text: &Text<'_>, out: &mut Vec<u8>) {
+    match text.written() {
+        // What was read so is written so.
+        Some(written) => {
+            out.push(b'"');
+            out.extend_from_slice(written.as_bytes());
+            out.push(b'"');
+        }
+        None => write_text(text.as_str(), out),
     }
 }
 
