@@ -113,7 +113,12 @@ pub(super) fn import(
     let receiver = Mutex::new(receiver);
     let failed = AtomicBool::new(false);
     let (rows, parts) = thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| observe(&receiver, &failed))).collect();
+        let spawn = |_| {
+            let thread = thread::Builder::new().name("emulator-import".to_owned());
+            thread.spawn_scoped(scope, || observe(&receiver, &failed))
+        };
+        let workers = (0..workers).map(spawn).collect::<io::Result<Vec<_>>>();
+        let workers = workers.map_err(|error| Refused::Failed(JobError::internal(error.to_string())))?;
         let mut rows = Vec::new();
         let mut read = Ok(());
         for (number, file) in files.iter().enumerate() {

@@ -107,15 +107,15 @@ pub(super) fn process<B>(
     let steps = steps(&work.imported.rows, work.step.clamp(1, most));
     let workers = thread::available_parallelism().map_or(1, NonZero::get).clamp(1, 8).min(steps.len().max(1));
     thread::scope(|scope| {
-        let receivers: Vec<Receiver<io::Result<Lines>>> = (0..workers)
-            .map(|worker| {
-                // Each worker takes every so-many-th step and runs at most one ahead.
-                let (sender, receiver) = sync_channel(1);
-                let steps = &steps;
-                scope.spawn(move || run(work, steps, worker, workers, &sender));
-                receiver
-            })
-            .collect();
+        let spawn = |worker| {
+            // Each worker takes every so-many-th step and runs at most one ahead.
+            let (sender, receiver) = sync_channel(1);
+            let steps = &steps;
+            let thread = thread::Builder::new().name("emulator-answer".to_owned());
+            thread.spawn_scoped(scope, move || run(work, steps, worker, workers, &sender))?;
+            Ok(receiver)
+        };
+        let receivers = (0..workers).map(spawn).collect::<io::Result<Vec<Receiver<io::Result<Lines>>>>>()?;
         for (step, receiver) in (0..steps.len()).zip(receivers.iter().cycle()) {
             let after = steps.get(step).map_or(0, |range| range.end as u64);
             if let ControlFlow::Break(reason) = ready(after) {
