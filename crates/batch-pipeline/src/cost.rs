@@ -189,8 +189,8 @@ pub(crate) struct Spent {
 
 impl Spent {
     pub(crate) fn new(state: &RunState) -> Self {
-        let cached = state.cached.as_ref().and_then(|cached| cached.file.as_ref());
-        Self { cached_file: cached.map(|file| file.path.clone()), others: other_models(state), ..Self::default() }
+        let cached_file = state.cached_file().map(str::to_owned);
+        Self { cached_file, others: other_models(state), ..Self::default() }
     }
 
     /// The same, before any row.
@@ -209,8 +209,13 @@ impl Spent {
 
     pub(crate) fn add(&mut self, row: &JoinedRow<'_>) {
         let Some(found) = row.found() else { return };
-        match row.usage().counts() {
-            Some(counts) if self.cached_file.as_deref() == Some(found.file) => self.cached.add_counts(&counts),
+        let counts = row.usage().counts();
+        // An earlier run paid for it, whatever it tells.
+        if self.cached_file.as_deref() == Some(found.file) {
+            counts.iter().for_each(|counts| self.cached.add_counts(counts));
+            return;
+        }
+        match counts {
             Some(counts) => {
                 self.answers += 1;
                 self.usage.entry(self.round_of(found.file)).or_default().add_counts(&counts);

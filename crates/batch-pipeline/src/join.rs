@@ -67,6 +67,8 @@ pub(crate) struct RunJoin {
     predictions: Vec<String>,
     /// The files that another model has answered, with its price.
     prices: Vec<(String, Option<&'static Price>)>,
+    /// The file with answers from the cache.
+    cached: Option<String>,
     /// Whether all rounds asked for answers of one form.
     is_one_form: bool,
     /// The member of a prediction with its key, where that is not for the join to find.
@@ -86,6 +88,7 @@ impl RunJoin {
             key_member: state.input.records.as_ref().map(|records| records.key.clone()),
             predictions: state.prediction_files().into_iter().map(str::to_owned).collect(),
             prices: other_prices(state),
+            cached: state.cached_file().map(str::to_owned),
             is_one_form: requests.into_iter().all(|request| form_of(request) == form),
         }
     }
@@ -137,6 +140,8 @@ impl RunJoin {
             None => join,
         };
         let join = self.prices.iter().fold(join, |join, (file, price)| join.price_of_file(file, *price));
+        // An earlier run paid for these, and this one does not.
+        let join = self.cached.iter().fold(join, |join, file| join.paid_before(file));
         Ok(match self.selected {
             Selected::All => join,
             selected => join.skip(move |index| !selected.has(index)),

@@ -343,8 +343,12 @@ impl RunState {
         // Stable: the shards of one round stay in their order.
         attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.round));
         let collected = attempts.iter().flat_map(|attempt| attempt.collected.iter().flatten());
-        let cached = self.cached.iter().flat_map(|cached| &cached.file);
-        collected.chain(cached).map(|file| &*file.path).collect()
+        collected.map(|file| &*file.path).chain(self.cached_file()).collect()
+    }
+
+    /// The file with the predictions that were taken from the cache, where there are any.
+    pub(crate) fn cached_file(&self) -> Option<&str> {
+        self.cached.as_ref()?.file.as_ref().map(|file| &*file.path)
     }
 
     /// How many records were answered from the cache.

@@ -22,7 +22,7 @@ pub const RESULT_COLUMNS: [&str; 8] = [
 ];
 
 /// The column behind [`RESULT_COLUMNS`] where a [price](crate::Join::price) was given: what the answer cost in a
-/// batch, in USD; empty where that is not known.
+/// batch, in USD; 0 where it was [paid before](crate::Join::paid_before), empty where it is not known.
 pub const COST_COLUMN: &str = "cost_usd";
 
 /// More fields than this, and free-form keys were taken for fields: no column is made of
@@ -92,6 +92,15 @@ impl FieldNames {
     }
 }
 
+/// How the predictions of a file are charged.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Charge {
+    /// By their tokens, where the price is known.
+    Tokens(Option<&'static Price>),
+    /// Not at all: they were paid for before.
+    Paid,
+}
+
 /// The columns of a join's results, known before the first row.
 #[derive(Clone, Debug, Default)]
 pub struct ResultColumns {
@@ -103,8 +112,8 @@ pub struct ResultColumns {
     pub(super) fields: Vec<(String, String)>,
     /// What tokens cost, where there is a column for it; and nothing where that is not known.
     pub(super) price: Option<Option<&'static Price>>,
-    /// What they cost in the predictions files of other models.
-    pub(super) file_prices: BTreeMap<String, Option<&'static Price>>,
+    /// What they cost in the prediction files where that is something else.
+    pub(super) file_prices: BTreeMap<String, Charge>,
 }
 
 impl ResultColumns {
@@ -135,10 +144,11 @@ impl ResultColumns {
         names.chain(self.fields().map(|(_, column)| column))
     }
 
-    /// What the tokens of a row cost: by its file, where that is one of another model.
-    pub(super) fn price_of(&self, row: &JoinedRow<'_>) -> Option<Option<&'static Price>> {
+    /// How a row is charged: by its file, where that is one with a price of its own. `None` where there is no
+    /// column for it.
+    pub(super) fn charge_of(&self, row: &JoinedRow<'_>) -> Option<Charge> {
         let of_file = row.found().and_then(|found| self.file_prices.get(found.file));
-        self.price.map(|price| of_file.copied().unwrap_or(price))
+        self.price.map(|price| of_file.copied().unwrap_or(Charge::Tokens(price)))
     }
 
     pub(super) fn new(

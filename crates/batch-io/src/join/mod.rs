@@ -36,7 +36,7 @@ use crate::predictions::{AnswerFormat, Formats};
 use crate::table::{Table, TableFormat};
 use crate::template::Template;
 use ahead::{Ahead, Asked};
-use columns::FieldNames;
+use columns::{Charge, FieldNames};
 use files::FileSet;
 use identity::Hash96;
 use index::EntryId;
@@ -98,7 +98,7 @@ pub struct Join<'a> {
     format: Option<AnswerFormat>,
     skip: Option<Box<Skip<'a>>>,
     price: Option<Option<&'static Price>>,
-    file_prices: BTreeMap<String, Option<&'static Price>>,
+    file_prices: BTreeMap<String, Charge>,
     output: TableFormat,
     column_prefix: String,
     field_prefix: String,
@@ -220,7 +220,14 @@ impl<'a> Join<'a> {
     /// The price of the predictions in the file of this name, where another model answered them than the
     /// one that [`price`](Self::price) is of.
     pub fn price_of_file(mut self, name: impl Into<String>, price: Option<&'static Price>) -> Self {
-        self.file_prices.insert(name.into(), price);
+        self.file_prices.insert(name.into(), Charge::Tokens(price));
+        self
+    }
+
+    /// The predictions in the file of this name were paid for before, as those of a cache are: each costs 0,
+    /// whatever tokens it tells and whether the price is known or not.
+    pub fn paid_before(mut self, name: impl Into<String>) -> Self {
+        self.file_prices.insert(name.into(), Charge::Paid);
         self
     }
 

@@ -117,7 +117,7 @@ impl<'a> JoinedRow<'a> {
     /// What the answer cost in a batch, in USD, as the column [`COST_COLUMN`](crate::COST_COLUMN) has it;
     /// `None` where there is no such column, and where it is not known.
     pub fn cost(&self) -> Option<f64> {
-        cost(self, self.layout.price_of(self)?)?.parse().ok()
+        cost(self, self.layout.charge_of(self)?)?.parse().ok()
     }
 
     /// The model that answered, as the service calls it.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use batch_model::prices::{self, Price, UsageTotals};
+use batch_model::prices::{self, UsageTotals};
 use memchr::{memchr, memchr3};
 use serde_json::value::RawValue;
 
-use super::columns::ResultColumns;
+use super::columns::{Charge, ResultColumns};
 use super::row::JoinedRow;
 use crate::escape::push_escaped;
 use crate::json::{self, Kind};
@@ -114,8 +114,8 @@ fn push_delimited(page: &mut Page, quoting: &Quoting, row: &JoinedRow<'_>, layou
             None => quoting.push_word("", page),
         }
     }
-    if let Some(price) = layout.price_of(row) {
-        quoting.push_next(&cost(row, price).unwrap_or_default(), page);
+    if let Some(charge) = layout.charge_of(row) {
+        quoting.push_next(&cost(row, charge).unwrap_or_default(), page);
     }
     for (field, _) in &layout.fields {
         quoting.push_next(&row.field(field).map(as_text).unwrap_or_default(), page);
@@ -226,9 +226,9 @@ fn push_object(page: &mut Page, names: &[Vec<u8>], row: &JoinedRow<'_>, layout: 
             None => page.push(b"null"),
         }
     }
-    if let Some(price) = layout.price_of(row) {
+    if let Some(charge) = layout.charge_of(row) {
         name(page);
-        page.push(cost(row, price).as_deref().unwrap_or("null").as_bytes());
+        page.push(cost(row, charge).as_deref().unwrap_or("null").as_bytes());
     }
     for (field, _) in &layout.fields {
         name(page);
@@ -243,7 +243,8 @@ fn counts(row: &JoinedRow<'_>) -> [Option<u64>; 4] {
 }
 
 /// What the row's answer cost in a batch, as a decimal number; `None` where that is not known.
-pub(super) fn cost(row: &JoinedRow<'_>, price: Option<&Price>) -> Option<String> {
+pub(super) fn cost(row: &JoinedRow<'_>, charge: Charge) -> Option<String> {
+    let Charge::Tokens(price) = charge else { return Some("0".to_owned()) };
     let mut totals = UsageTotals::default();
     totals.add_counts(&row.usage().counts()?);
     let cost = prices::cost(price?, &totals).total()?;

@@ -492,6 +492,25 @@ fn the_cost_of_each_answer_and_of_what_does_not_count() {
     assert_eq!((summary.superseded.base.input, summary.superseded.base.output), (14, 0));
     let (results, _) = join(None);
     assert!(results.lines().skip(1).all(|line| line.ends_with(',')), "{results}");
+
+    // What was paid before costs nothing, also where it tells no tokens and the price is not known.
+    for price in [price, None] {
+        for (format, costs) in
+            [(TableFormat::CSV, ["cost_usd", "0", "0", ""]), (TableFormat::Jsonl, ["0", "0", "null", ""])]
+        {
+            let (mut out, mut told) = (Vec::new(), Vec::new());
+            let join = Join::from_path(path("t.csv"), TableFormat::CSV, [path("p.jsonl")]).price(price).output(format);
+            let name = path("p.jsonl").display().to_string();
+            join.paid_before(name).run(&mut out, &mut |row| told.push(row.cost())).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let found = text.lines().map(|line| match format {
+                TableFormat::Jsonl => line.split_once("\"cost_usd\":").unwrap().1.split([',', '}']).next().unwrap(),
+                _ => line.rsplit(',').next().unwrap(),
+            });
+            assert!(found.eq(costs.into_iter().take(text.lines().count())), "{text}");
+            assert_eq!(told, [Some(0.0), Some(0.0), None]);
+        }
+    }
 }
 
 #[test]

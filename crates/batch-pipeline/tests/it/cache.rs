@@ -32,6 +32,14 @@ fn results(run: &RunDir) -> String {
     std::fs::read_to_string(run.path().join("results.csv")).unwrap()
 }
 
+/// The results without their last column, and that: what each row cost.
+fn priced(run: &RunDir) -> (Vec<String>, Vec<String>) {
+    let results = results(run);
+    let mut lines = results.lines().map(|line| line.rsplit_once(',').unwrap());
+    assert_eq!(lines.next().unwrap().1, "cost_usd");
+    lines.map(|(rest, cost)| (rest.to_owned(), cost.to_owned())).unzip()
+}
+
 #[tokio::test]
 async fn a_table_that_has_grown_and_changed_sends_what_is_new() {
     let world = World::new();
@@ -53,10 +61,18 @@ async fn a_table_that_has_grown_and_changed_sends_what_is_new() {
     assert_eq!(world.told()[..2], ["2 from the cache", "staged 0: 3"]);
     let read = std::fs::read_to_string(second.path().join("predictions/cached.jsonl")).unwrap();
     assert!(read.starts_with(r#"{"key":"r1","request":"#), "{read}");
-    // The same as without a cache.
+    // The same as without a cache, but for what it cost.
     let mut whole = world.open(&spec).unwrap();
-    world.go(&mut whole, Stop::never()).await.unwrap();
-    assert_eq!(results(&second), results(&whole));
+    let report_of_whole = world.go(&mut whole, Stop::never()).await.unwrap();
+    let (of_second, costs) = priced(&second);
+    let (of_whole, costs_of_whole) = priced(&whole);
+    assert_eq!(of_second, of_whole);
+    assert_eq!(costs, ["0.0000014", "0", "0.0000014", "0", "0.0000014"]);
+    // The column is what the run spent.
+    for (report, costs) in [(&report, costs), (&report_of_whole, costs_of_whole)] {
+        let sum: f64 = costs.iter().map(|cost| cost.parse::<f64>().unwrap()).sum();
+        assert!((sum - report.spending.total_usd.unwrap()).abs() < 1e-12, "{costs:?}");
+    }
 
     // Now all of it is there, by two indexes, and nothing is sent at all.
     let jobs = *world.jobs.created.lock().unwrap();
@@ -64,7 +80,9 @@ async fn a_table_that_has_grown_and_changed_sends_what_is_new() {
     let report = world.go(&mut third, Stop::never()).await.unwrap();
     assert_eq!((report.accounting.answered, report.cached, report.jobs.len()), (5, 5, 0));
     assert_eq!(*world.jobs.created.lock().unwrap(), jobs);
-    assert_eq!(results(&third), results(&whole));
+    let (of_third, costs) = priced(&third);
+    assert_eq!((of_third, costs), (of_whole, vec!["0".to_owned(); 5]));
+    assert_eq!(report.spending.total_usd, Some(0.0));
     assert_eq!(cache_summary(&world.path("cache")).unwrap().answers, 6);
 }
 
