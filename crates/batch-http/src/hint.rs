@@ -55,23 +55,52 @@ fn permission(error: &ServiceError, request: &Request, credentials: &Credentials
             let member = caller(error, credentials);
             return grant_on_project(project, &member, "roles/serviceusage.serviceUsageConsumer");
         }
+        Some("CONSUMER_INVALID" | "RESOURCE_PROJECT_INVALID") => {
+            let project = project_of(request).unwrap_or("PROJECT");
+            return format!("see that the project is the right one and is there: `gcloud projects describe {project}`");
+        }
+        Some("CONSUMER_SUSPENDED" | "GCP_SUSPENDED") => {
+            return "the project is suspended: its page at https://console.cloud.google.com says why".to_owned();
+        }
+        Some("SECURITY_POLICY_VIOLATED") => {
+            return "VPC Service Controls stand in the way, and no role helps: call from within the perimeter, or ask \
+                    who keeps it for a rule"
+                .to_owned();
+        }
         _ => {}
     }
     let member = caller(error, credentials);
+    let grant = grant(error, request, &member);
+    match metadata(error, "permission").filter(|name| is_plain(name)) {
+        Some(name) => format!("the permission {name} is missing: {grant}"),
+        None => grant,
+    }
+}
+
+/// The role that a permission comes with, and the command that grants it.
+fn grant(error: &ServiceError, request: &Request, member: &str) -> String {
     match (&request.service, bucket_of(request)) {
         (Service::Storage, _) if mentions(error, "storage.buckets.create") => {
-            grant_on_project("PROJECT", &member, "roles/storage.admin")
+            grant_on_project("PROJECT", member, "roles/storage.admin")
         }
         (Service::Storage, Some(bucket)) if mentions(error, "storage.buckets.get") => {
-            grant_on_bucket(bucket, &member, "roles/storage.legacyBucketReader")
+            grant_on_bucket(bucket, member, "roles/storage.legacyBucketReader")
         }
-        (Service::Storage, Some(bucket)) => grant_on_bucket(bucket, &member, OBJECT_USER),
-        (Service::Storage, None) => grant_on_project("PROJECT", &member, OBJECT_USER),
+        (Service::Storage, Some(bucket)) => grant_on_bucket(bucket, member, OBJECT_USER),
+        (Service::Storage, None) => grant_on_project("PROJECT", member, OBJECT_USER),
         (Service::BigQuery, _) => {
-            grant_on_project(project_of(request).unwrap_or("PROJECT"), &member, "roles/bigquery.user")
+            grant_on_project(project_of(request).unwrap_or("PROJECT"), member, "roles/bigquery.user")
+        }
+        // Whom the service sends to the input and the output of a job, or who sends it.
+        (Service::Vertex(_), _) if mentions(error, "storage.") => match bucket_in(error) {
+            Some(bucket) => grant_on_bucket(bucket, member, OBJECT_USER),
+            None => grant_on_project(project_of(request).unwrap_or("PROJECT"), member, OBJECT_USER),
+        },
+        (Service::Vertex(_), _) if mentions(error, "bigquery.") => {
+            grant_on_project(project_of(request).unwrap_or("PROJECT"), member, "roles/bigquery.dataEditor")
         }
         (Service::Vertex(_), _) => {
-            grant_on_project(project_of(request).unwrap_or("PROJECT"), &member, "roles/aiplatform.user")
+            grant_on_project(project_of(request).unwrap_or("PROJECT"), member, "roles/aiplatform.user")
         }
     }
 }
@@ -160,6 +189,13 @@ fn project_of(request: &Request) -> Option<&str> {
 
 fn bucket_of(request: &Request) -> Option<&str> {
     request.segment_after("b").filter(|name| is_plain(name))
+}
+
+/// The bucket of the first address of an object in what the service says.
+fn bucket_in(error: &ServiceError) -> Option<&str> {
+    let (_, rest) = error.message.as_deref()?.split_once("gs://")?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c)).unwrap_or(rest.len());
+    Some(rest[..end].trim_end_matches('.')).filter(|name| is_plain(name))
 }
 
 fn api_of(service: &Service) -> &'static str {

@@ -25,9 +25,10 @@ use crate::{
 /// record, with the refusal for its status. The service wrote nothing.
 const FILE: &str = "refused.jsonl";
 
-/// Reasons that are about the project or the login, which every job would meet: no billing account, an API that is
-/// not enabled, a project that is suspended or none (google.api.ErrorReason; the last is of older APIs).
-const OF_THE_PROJECT: [&str; 9] = [
+/// Reasons that are about the project or the login, which every job would meet, where the service gives them with
+/// another status than 403: a project that is none, an API that is not enabled (google.api.ErrorReason; the last is of
+/// older APIs).
+const OF_THE_PROJECT: [&str; 10] = [
     "BILLING_DISABLED",
     "SERVICE_DISABLED",
     "CONSUMER_INVALID",
@@ -36,6 +37,7 @@ const OF_THE_PROJECT: [&str; 9] = [
     "RESOURCE_PROJECT_INVALID",
     "USER_PROJECT_DENIED",
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+    "IAM_PERMISSION_DENIED",
     "accessNotConfigured",
 ];
 
@@ -47,18 +49,41 @@ pub(crate) struct Refusal {
     pub(crate) error: Error,
 }
 
-/// Whether an error is the service's last word on this very job. A login that is not taken, a project without
-/// billing, or a machine of ours that fails, says nothing about it: that ends the run until it is mended.
+/// Whether an error is the service's last word on this very job. A login that is not taken, a permission that is
+/// missing, a project without billing, or a machine of ours that fails, says nothing about it: that ends the run
+/// until it is mended.
 pub(crate) fn is_refusal(error: &batch_backend::Error) -> bool {
     let of_the_job = !matches!(
         error.kind(),
         BackendKind::Unauthenticated | BackendKind::NoCredentials | BackendKind::Io | BackendKind::Other
     );
-    // The service says so in its own form. A page is of what stands between: a proxy, a network to log in to.
-    let is_said = error.service().is_some_and(|service| service.message.is_some() || service.status.is_some());
-    let reason = error.service().and_then(|service| service.reason.as_deref());
-    let of_the_project = reason.is_some_and(|reason| OF_THE_PROJECT.contains(&reason));
-    of_the_job && is_said && !of_the_project && !error.maybe_done()
+    of_the_job && is_said(error) && !is_of_all_jobs(error) && !error.maybe_done()
+}
+
+/// Whether an error tells for certain that no job came of the call: the service itself declined, in its own form. A
+/// page is of what stands between: a proxy, a network to log in to.
+pub(crate) fn is_declined(error: &batch_backend::Error) -> bool {
+    let is_status = error.service().is_some_and(|service| (400..500).contains(&service.http_status));
+    is_status && is_said(error) && !error.maybe_done()
+}
+
+fn is_said(error: &batch_backend::Error) -> bool {
+    error.service().is_some_and(|service| service.message.is_some() || service.status.is_some())
+}
+
+/// Whether every job of the run would meet the same error.
+///
+/// That is so of all that is denied (403), also where the words name a shard's own object or table: the shards are
+/// asked for by one login, in one project and location, and lie beside each other, where who may read the one may
+/// read the others. (Nobody has seen the service look at the input before the job runs.) And of service agents,
+/// which the first job of a project brings into being.
+fn is_of_all_jobs(error: &batch_backend::Error) -> bool {
+    let Some(service) = error.service() else { return false };
+    let is_of_the_project = service.reason.as_deref().is_some_and(|reason| OF_THE_PROJECT.contains(&reason));
+    let tells_of = |words: &str| service.message.as_deref().is_some_and(|text| text.to_lowercase().contains(words));
+    is_of_the_project
+        || error.kind() == BackendKind::PermissionDenied
+        || error.kind() == BackendKind::FailedPrecondition && tells_of("service agent")
 }
 
 /// Has it in the run's state and among its predictions that the jobs of these shards were refused, so that the
@@ -213,26 +238,44 @@ mod tests {
 
     #[test]
     fn what_stands_between_does_not_speak_for_the_service() {
-        let refused = |service| BackendError::new(BackendKind::PermissionDenied, "create", "x").with_service(service);
-        let mut service = ServiceError::new(403);
+        let refused = |service| BackendError::new(BackendKind::InvalidArgument, "create", "x").with_service(service);
+        let mut service = ServiceError::new(400);
         assert!(!is_refusal(&refused(service.clone())), "nothing is said");
         service.body = Some("<html>Log in to the hotel's network</html>".to_owned());
         assert!(!is_refusal(&refused(service.clone())));
-        service.message = Some("Permission denied".to_owned());
+        assert!(!is_declined(&refused(service.clone())));
+        service.message = Some("Request contains an invalid argument.".to_owned());
         service.body = None;
-        assert!(is_refusal(&refused(service)));
+        assert!(is_refusal(&refused(service.clone())) && is_declined(&refused(service.clone())));
+        assert!(!is_declined(&refused(service).with_maybe_done(true)));
     }
 
     #[test]
-    fn what_is_about_the_project_is_about_no_job() {
-        let mut service = ServiceError::new(403);
-        service.message = Some("The API is not enabled.".to_owned());
-        let mut is_refusal_for = |reason: &str| {
-            service.reason = Some(reason.to_owned());
-            let error = BackendError::new(BackendKind::PermissionDenied, "create", "x");
-            is_refusal(&error.with_service(service.clone()))
+    fn what_every_job_would_meet_is_about_no_job() {
+        let is_refusal_for = |status: u16, kind: BackendKind, reason: Option<&str>, message: &str| {
+            let mut service = ServiceError::new(status);
+            service.message = Some(message.to_owned());
+            service.reason = reason.map(str::to_owned);
+            let error = BackendError::new(kind, "create", "x").with_service(service);
+            assert!(is_declined(&error), "no job came of it");
+            is_refusal(&error)
         };
-        assert!(OF_THE_PROJECT.iter().all(|reason| !is_refusal_for(reason)));
-        assert!(is_refusal_for("IAM_PERMISSION_DENIED"), "it may be of one model");
+        let (invalid, denied) = (BackendKind::InvalidArgument, BackendKind::PermissionDenied);
+        let unmet = BackendKind::FailedPrecondition;
+        assert!(OF_THE_PROJECT.iter().all(|reason| !is_refusal_for(400, invalid, Some(reason), "No such project.")));
+        for message in [
+            "Permission 'aiplatform.batchPredictionJobs.create' denied on resource \
+             '//aiplatform.googleapis.com/projects/p/locations/us-central1' (or it may not exist).",
+            "The caller does not have permission",
+            // A shard's own object: who may not read this one may read none.
+            "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com does not have storage.objects.get access to \
+             gs://news/x/s00001.jsonl.",
+        ] {
+            assert!(!is_refusal_for(403, denied, None, message), "{message}");
+        }
+        assert!(!is_refusal_for(403, denied, Some("SECURITY_POLICY_VIOLATED"), "Request is prohibited."));
+        assert!(!is_refusal_for(400, unmet, None, "Service agents are being provisioned. Try again later."));
+        assert!(is_refusal_for(400, unmet, None, "The model is being updated."));
+        assert!(is_refusal_for(400, invalid, Some("FIELD_INVALID"), "Too many labels."));
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::{
     Backends, Context, Error, Event, Kind, Result, RunDir,
     patience::patiently,
-    refused::{Refusal, is_refusal, words_of},
+    refused::{Refusal, is_declined, is_refusal, words_of},
     state::{Attempt, RunState, StateSeen},
 };
 
@@ -59,7 +59,8 @@ pub(crate) async fn submit(
                 found = look_twice(backends, shard, &attempt, context).await?;
             }
             Err(error) => {
-                let (maybe_done, is_refusal) = (error.maybe_done(), is_refusal(&error));
+                let (maybe_done, is_declined, is_refusal) =
+                    (error.maybe_done(), is_declined(&error), is_refusal(&error));
                 let is_first = !intended_before && creates == 1;
                 if is_refusal && !is_first {
                     // The list may have it only now.
@@ -72,6 +73,10 @@ pub(crate) async fn submit(
                 if is_refusal {
                     context.events.send(&Event::Refused { shard, error: words_of(&failed) });
                     return Ok(Some(Refusal { shard, is_first, error: failed }));
+                }
+                if is_declined && is_first {
+                    // It is known that no job came of it: nothing is begun that would have to go on.
+                    run.lock().await.update(|state| drop(state.shards[shard].attempts.pop()))?;
                 }
                 let hint = "run it again: the job is looked for before another is created";
                 return Err(if maybe_done { failed.with_hint(hint) } else { failed });

@@ -44,6 +44,47 @@ async fn a_missing_permission_names_the_role_and_the_command() {
 }
 
 #[tokio::test]
+async fn what_denies_a_job_names_the_permission_or_what_else_stands_in_the_way() {
+    let denied = |reason: &str, message: &str, permission: &str| {
+        let info = serde_json::json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason,
+            "domain": "aiplatform.googleapis.com", "metadata": { "permission": permission } });
+        let status = "PERMISSION_DENIED";
+        serde_json::json!({ "error": { "code": 403, "message": message, "status": status, "details": [info] } })
+            .to_string()
+    };
+    let create = "aiplatform.batchPredictionJobs.create";
+    let missing = format!(
+        "Permission '{create}' denied on resource '//aiplatform.googleapis.com/projects/my-project/locations/us-central1' \
+         (or it may not exist)."
+    );
+    let agent = "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com does not have";
+    let mut hints = Vec::new();
+    for body in [
+        denied("IAM_PERMISSION_DENIED", &missing, create),
+        // Nothing that a shell would read.
+        denied("IAM_PERMISSION_DENIED", "No.", "$(reboot)"),
+        envelope(403, &format!("{agent} storage.objects.get access to gs://news/run/s00000.jsonl.")),
+        envelope(403, &format!("{agent} storage.objects.list access to the bucket gs://news.")),
+        envelope(403, &format!("{agent} bigquery.tables.getData permission on the table my-project:a.b.")),
+        denied("CONSUMER_INVALID", "Project 'my-project' is not found.", ""),
+        denied("CONSUMER_SUSPENDED", "Consumer has been suspended.", ""),
+        denied("SECURITY_POLICY_VIOLATED", "Request is prohibited by organization's policy.", ""),
+    ] {
+        hints.push(hint(login(), vertex(), JOBS, 403, &body).await);
+    }
+    insta::assert_snapshot!(hints.join("\n"), @r"
+    the permission aiplatform.batchPredictionJobs.create is missing: grant the role roles/aiplatform.user: `gcloud projects add-iam-policy-binding my-project --member=user:YOUR_EMAIL --role=roles/aiplatform.user`
+    grant the role roles/aiplatform.user: `gcloud projects add-iam-policy-binding my-project --member=user:YOUR_EMAIL --role=roles/aiplatform.user`
+    grant the role roles/storage.objectUser: `gcloud storage buckets add-iam-policy-binding gs://news --member=serviceAccount:service-7@gcp-sa-aiplatform.iam.gserviceaccount.com --role=roles/storage.objectUser`
+    grant the role roles/storage.objectUser: `gcloud storage buckets add-iam-policy-binding gs://news --member=serviceAccount:service-7@gcp-sa-aiplatform.iam.gserviceaccount.com --role=roles/storage.objectUser`
+    grant the role roles/bigquery.dataEditor: `gcloud projects add-iam-policy-binding my-project --member=serviceAccount:service-7@gcp-sa-aiplatform.iam.gserviceaccount.com --role=roles/bigquery.dataEditor`
+    see that the project is the right one and is there: `gcloud projects describe my-project`
+    the project is suspended: its page at https://console.cloud.google.com says why
+    VPC Service Controls stand in the way, and no role helps: call from within the perimeter, or ask who keeps it for a rule
+    ");
+}
+
+#[tokio::test]
 async fn an_api_that_is_off_names_the_command_that_turns_it_on() {
     let disabled = r#"{"error":{"code":403,"status":"PERMISSION_DENIED","message":"Vertex AI API has not been used.","details":[
         {"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED","domain":"googleapis.com",

@@ -140,6 +140,12 @@ async fn a_refusal_after_a_lost_reply_is_not_the_last_word() {
     assert_eq!(*world.jobs.created.lock().unwrap(), 1);
 }
 
+fn with_model(model: &str) -> RetryOptions {
+    let mut settings = batch_pipeline::Overrides::default();
+    settings.push("request.model", model, "--set");
+    RetryOptions { settings, ..RetryOptions::default() }
+}
+
 #[tokio::test]
 async fn a_retry_that_is_refused_gives_way_to_one_with_other_options() {
     let world = World::new();
@@ -147,36 +153,39 @@ async fn a_retry_that_is_refused_gives_way_to_one_with_other_options() {
     let mut run = world.open(&spec).unwrap();
     world.go(&mut run, Stop::never()).await.unwrap();
     world.fails([]).refuses(["s00001-a1"]);
-    let with = |model: &str| {
-        let mut settings = batch_pipeline::Overrides::default();
-        settings.push("request.model", model, "--set");
-        RetryOptions { settings, ..RetryOptions::default() }
-    };
-    world.retry(&mut run, &with("gemini-2.5-flahs")).await.unwrap_err();
+    world.retry(&mut run, &with_model("gemini-2.5-flahs")).await.unwrap_err();
     // Nothing was sent, and nothing was paid for.
-    let retried = world.refuses([]).retry(&mut run, &with("gemini-2.5-pro")).await.unwrap();
+    let retried = world.refuses([]).retry(&mut run, &with_model("gemini-2.5-pro")).await.unwrap();
     assert_eq!(retried.report.accounting.answered, 5);
     assert_eq!(*world.jobs.created.lock().unwrap(), 2);
 }
 
 #[tokio::test]
 async fn a_project_that_loses_its_billing_has_no_shard_refused() {
+    ends_and_goes_on("BILLING_DISABLED", "the project has no billing account").await;
+}
+
+#[tokio::test]
+async fn a_login_that_loses_its_permission_has_no_shard_refused() {
+    ends_and_goes_on("IAM_PERMISSION_DENIED", "grant the role roles/aiplatform.user").await;
+}
+
+/// A run that is denied all jobs but the first ends there, and goes on once it is mended.
+async fn ends_and_goes_on(reason: &'static str, hint: &'static str) {
     let world = World::new();
-    let spec = world.table(TABLE).refuses(["s00001-a1", "s00002-a1"]).for_want_of_billing();
+    let spec = world.table(TABLE).refuses(["s00001-a1", "s00002-a1"]).for_want_of(reason, hint);
     let spec = spec.spec("[limits]\nrequests = 2\njobs = 1\n");
     let mut run = world.open(&spec).unwrap();
     let error = world.go(&mut run, Stop::never()).await.unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Backend, "create the job of shard 1"));
-    assert_eq!(error.hint(), Some("the project has no billing account"));
+    assert_eq!(error.hint(), Some(hint));
     let told = world.told();
     assert!(!told.iter().any(|line| line.starts_with("refused")), "{told:?}");
-    assert!(
-        !run.state().is_finished()
-            && !run.state().shards.iter().any(|shard| shard.attempts.iter().any(|a| a.is_refused()))
-    );
-    assert!(run.state().shards[2].attempts.is_empty(), "nobody asked for more once it was clear");
+    assert!(!run.state().is_finished());
+    // No job came of it, and nobody asked for more once it was clear.
+    assert!(run.state().shards[1].attempts.is_empty() && run.state().shards[2].attempts.is_empty());
 
-    // The same command, once there is billing again.
+    // The same command, once it is mended.
     let path = run.path().to_owned();
     drop(run);
     let mut run = batch_pipeline::RunDir::load(&path).unwrap();
@@ -186,6 +195,19 @@ async fn a_project_that_loses_its_billing_has_no_shard_refused() {
     let told = world.told();
     assert_eq!(told.iter().filter(|line| line.ends_with(" found")).count(), 2, "{told:?}");
     assert!(!told.contains(&"submitted 0".to_owned()), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_retry_that_is_denied_its_model_gives_way_to_one_with_another() {
+    let world = World::new();
+    let spec = world.table(TABLE).fails(["b"]).spec("");
+    let mut run = world.open(&spec).unwrap();
+    world.go(&mut run, Stop::never()).await.unwrap();
+    world.fails([]).refuses(["s00001-a1"]).for_want_of("IAM_PERMISSION_DENIED", "grant the role");
+    world.retry(&mut run, &with_model("gemini-2.5-pro")).await.unwrap_err();
+    let retried = world.refuses([]).retry(&mut run, &with_model("gemini-2.5-flash-lite")).await.unwrap();
+    assert_eq!((retried.report.accounting.answered, run.state().rounds.len()), (5, 1));
+    assert_eq!(*world.jobs.created.lock().unwrap(), 2);
 }
 
 /// A manifest that can be read once, by a reader that lets others work until they have written it.

@@ -77,8 +77,8 @@ pub(crate) struct Jobs {
     failed: Arc<Mutex<Vec<String>>>,
     /// The shards, by their labels, of which no job is made.
     refused: Arc<Mutex<Vec<&'static str>>>,
-    /// Whether that is because the project has no billing account.
-    is_unbilled: Arc<Mutex<bool>>,
+    /// Where that is for want of something that all jobs need: the reason, and what to do.
+    wanting: Arc<Mutex<Option<(&'static str, &'static str)>>>,
 }
 
 impl Jobs {
@@ -111,12 +111,12 @@ impl JobService for Jobs {
         let label = job.labels.get(SHARD_LABEL).and_then(|label| label.as_str()).unwrap();
         let is_refused = self.take(|wrong| matches!(wrong, Wrong::RefusedCreate)).is_some();
         let is_refused = is_refused || self.refused.lock().unwrap().contains(&label);
-        if is_refused && *self.is_unbilled.lock().unwrap() {
+        if is_refused && let Some((reason, hint)) = *self.wanting.lock().unwrap() {
             let mut service = ServiceError::new(403);
-            service.message = Some("This API method requires billing to be enabled.".to_owned());
-            service.reason = Some("BILLING_DISABLED".to_owned());
+            service.message = Some("This API method is not for you.".to_owned());
+            service.reason = Some(reason.to_owned());
             let error = Error::new(Kind::PermissionDenied, "create the job", "x").with_service(service);
-            return Err(error.with_hint("the project has no billing account"));
+            return Err(error.with_hint(hint));
         }
         if is_refused {
             let mut service = ServiceError::new(400);
@@ -193,7 +193,7 @@ impl World {
             labels: Arc::default(),
             failed: Arc::default(),
             refused: Arc::default(),
-            is_unbilled: Arc::default(),
+            wanting: Arc::default(),
         };
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         Self { folder, store, jobs, answers, clock, told: Arc::default() }
@@ -223,9 +223,9 @@ impl World {
         self
     }
 
-    /// Says that these are refused because the project has no billing account.
-    pub(crate) fn for_want_of_billing(&self) -> &Self {
-        *self.jobs.is_unbilled.lock().unwrap() = true;
+    /// Says that these are refused for want of something that all jobs need: the reason, and what to do.
+    pub(crate) fn for_want_of(&self, reason: &'static str, hint: &'static str) -> &Self {
+        *self.jobs.wanting.lock().unwrap() = Some((reason, hint));
         self
     }
 
