@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Clock, Context, Error, FINGERPRINT_LABEL, Kind, PART_LABEL, ROUND_LABEL, RUN_LABEL, RequestSpec, Result, RunDir,
-    SHARD_LABEL, Selected, Selection, Spec, UNANSWERED,
+    CACHED_LABEL, Clock, Context, Error, FINGERPRINT_LABEL, Kind, PART_LABEL, ROUND_LABEL, RUN_LABEL, RequestSpec,
+    Result, RunDir, SETTINGS_LABEL, SHARD_LABEL, Selected, Selection, Spec, UNANSWERED,
     collect::spool,
     retry::list_of,
     run_dir::{digest_of, new_state},
@@ -87,9 +87,13 @@ fn round_of(job: &BatchPredictionJob) -> u32 {
 }
 
 /// A run made of jobs that are there already, in a new `directory`: what a run of `spec` over `input` would
-/// be with these jobs, in order of its shards and of the attempts at each. Rounds of retries are told by the
-/// jobs' labels; which settings they asked with is told by nobody, but for the model. [`wait`](crate::wait()), [`collect`](crate::collect()) and
-/// [`run`](crate::run()) go on with it.
+/// be with these jobs, in order of its shards and of the attempts at each. [`wait`](crate::wait()),
+/// [`collect`](crate::collect()) and [`run`](crate::run()) go on with it.
+///
+/// The model of the run and of each round is the one that its jobs name, whatever the spec says by now. Rounds of
+/// retries are told by the labels, which tell also that one asked with other settings
+/// ([`unknown_settings`](Round::unknown_settings)) and not with which: answers are read by what their own requests echo then. Which
+/// records were answered from the cache nobody tells, but for [their number](cached_before).
 ///
 /// # Errors
 /// The table cannot be read; the directory is not empty; there is no job, or one without a name.
@@ -103,6 +107,7 @@ pub fn adopt(
     let Some(first) = jobs.first() else {
         return Err(Error::new(Kind::Bug, "there is no job to adopt"));
     };
+    let spec = &with_model_of(spec, jobs);
     // What the run did not ask about is not missing.
     let part = label(first, PART_LABEL).and_then(Selection::of_label);
     let mut state = new_state(spec, digest_of(input)?, false, part, clock);
@@ -114,9 +119,6 @@ pub fn adopt(
     }
     if let Some(created) = Times::of(first).created {
         state.created = created;
-    }
-    if state.spec.request.model.is_empty() {
-        state.spec.request.model = first.model.clone().unwrap_or_default();
     }
     let (mut records, mut before) = (0, None);
     for job in jobs {
@@ -150,6 +152,46 @@ pub fn is_of(run: &RunDir, job: &BatchPredictionJob) -> Option<bool> {
     label(job, FINGERPRINT_LABEL).map(|label| run.state().fingerprint.starts_with(label))
 }
 
+/// How many records the run of a job had answers to in the cache, by its label: an adopted run does not have them.
+#[must_use]
+pub fn cached_before(job: &BatchPredictionJob) -> u64 {
+    label(job, CACHED_LABEL).and_then(|records| records.parse().ok()).unwrap_or(0)
+}
+
+/// A spec with the model that the jobs of the run itself asked; of a round of retries it may be another. The spec's
+/// own where no job tells.
+fn with_model_of(spec: &Spec, jobs: &[BatchPredictionJob]) -> Spec {
+    let mut spec = spec.clone();
+    let asked = jobs.iter().find(|job| round_of(job) == 0).and_then(model_of);
+    let ours = spec.model().ok();
+    let model = match (asked, ours) {
+        (Some(asked), Some(ours)) if is_same_model(&asked, &ours) => None,
+        (None, None) => jobs.iter().find_map(model_of),
+        (asked, _) => asked,
+    };
+    if let Some(model) = model {
+        // As specs name it mostly: the fingerprint of a run is of the letters.
+        spec.request.model = match model.publisher_model() {
+            Some(("google", name)) => name.to_owned(),
+            _ => model.to_string(),
+        };
+    }
+    spec
+}
+
+fn model_of(job: &BatchPredictionJob) -> Option<ModelName> {
+    job.model.as_deref()?.parse().ok()
+}
+
+/// A publisher's model may stand below a project or by itself, and a project has an id and a number.
+fn is_same_model(one: &ModelName, other: &ModelName) -> bool {
+    match (one.publisher_model(), other.publisher_model()) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.short() == other.short(),
+        _ => false,
+    }
+}
+
 /// The rounds that the jobs were made in, as far as is known of them.
 fn rounds_of(jobs: &[BatchPredictionJob], shards: &[Shard], spec: &Spec) -> Result<Vec<Round>> {
     let last = jobs.iter().map(round_of).max().unwrap_or(0);
@@ -161,15 +203,16 @@ fn rounds_of(jobs: &[BatchPredictionJob], shards: &[Shard], spec: &Spec) -> Resu
                     shards.iter().flat_map(|shard| shard.attempts.iter().map(move |attempt| (shard, attempt)));
                 attempts.filter(|(_, attempt)| attempt.round == number)
             };
-            let mut models = jobs.iter().filter(|job| round_of(job) == number).filter_map(|job| job.model.as_deref());
-            let model = models.find(|model| model.parse().is_ok_and(|model: ModelName| model != ours));
+            let jobs_of = || jobs.iter().filter(|job| round_of(job) == number);
+            let model = jobs_of().filter_map(model_of).find(|model| !is_same_model(model, &ours));
             Ok(Round {
                 number,
                 begun: of_round().map(|(_, attempt)| attempt.intended).min().unwrap_or_default(),
                 only: UNANSWERED.to_vec(),
                 records: of_round().filter(|(shard, _)| shard.round == number).map(|(shard, _)| shard.records).sum(),
                 list: list_of(number),
-                request: model.map(|model| RequestSpec { model: model.to_owned(), ..spec.request.clone() }),
+                request: model.map(|model| RequestSpec { model: model.to_string(), ..spec.request.clone() }),
+                unknown_settings: jobs_of().any(|job| label(job, SETTINGS_LABEL).is_some()),
                 resumed: of_round().filter(|(shard, _)| shard.round < number).map(|(shard, _)| shard.index).collect(),
                 staged: true,
             })

@@ -69,7 +69,7 @@ pub(crate) struct RunJoin {
     prices: Vec<(String, Option<&'static Price>)>,
     /// The file with answers from the cache.
     cached: Option<String>,
-    /// Whether all rounds asked for answers of one form.
+    /// Whether all rounds asked for answers of one form, as far as that is known.
     is_one_form: bool,
     /// The member of a prediction with its key, where that is not for the join to find.
     key_member: Option<String>,
@@ -89,7 +89,8 @@ impl RunJoin {
             predictions: state.prediction_files().into_iter().map(str::to_owned).collect(),
             prices: other_prices(state),
             cached: state.cached_file().map(str::to_owned),
-            is_one_form: requests.into_iter().all(|request| form_of(request) == form),
+            is_one_form: requests.into_iter().all(|request| form_of(request) == form)
+                && !state.rounds.iter().any(|round| round.unknown_settings),
         }
     }
 

@@ -89,7 +89,7 @@ mod stop;
 mod submit;
 mod wait;
 
-pub use adopt::{adopt, download, is_of, jobs_of_run, stores_of};
+pub use adopt::{adopt, cached_before, download, is_of, jobs_of_run, stores_of};
 pub use backends::{Backends, Context};
 pub use cache::{CACHE, CacheSummary, CacheUse, cache_summary, cached_answers, clear_cache};
 pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};
@@ -120,5 +120,5 @@ pub use spec::{
 pub use stage::{key_spec, open_table};
 pub use status::{JobStatus, RunStage, RunStatus, ShardStatus, Times, Warning, Window, WindowKind, job_status, status};
 pub use stop::{Stop, Stopper, stopper};
-pub use submit::{FINGERPRINT_LABEL, PART_LABEL, ROUND_LABEL, RUN_LABEL, SHARD_LABEL};
+pub use submit::{CACHED_LABEL, FINGERPRINT_LABEL, PART_LABEL, ROUND_LABEL, RUN_LABEL, SETTINGS_LABEL, SHARD_LABEL};
 pub use wait::{QUEUE_WINDOW, RUN_WINDOW, wait_for_job};

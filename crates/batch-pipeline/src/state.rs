@@ -119,6 +119,10 @@ pub struct Round {
     /// What is asked, where that is not what the run asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestSpec>,
+    /// Whether it asked with other settings than the run, and they are not known: the run was adopted, and all
+    /// that is known of `request` is the model.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unknown_settings: bool,
     /// The shards whose newest output is the input of another job, by the service's own resume. Without
     /// them the round has shards of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -361,6 +365,11 @@ impl RunState {
     pub(crate) fn input_path(&self) -> PathBuf {
         Path::new(&self.input.path).to_owned()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_false(truth: &bool) -> bool {
+    !*truth
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]

@@ -6,14 +6,15 @@ use std::time::Duration;
 use batch_backend::{JobService, ListJobs};
 use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState};
 use jiff::SignedDuration;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Result, RunDir,
+    Backends, Context, Error, Event, Kind, RequestSpec, Result, RunDir,
     patience::patiently,
     refused::{Refusal, is_declined, is_refusal, words_of},
-    state::{Attempt, RunState, StateSeen},
+    state::{Attempt, Round, RunState, StateSeen},
 };
 
 /// The label that names the run of a job.
@@ -25,6 +26,11 @@ pub const ROUND_LABEL: &str = "batch_round";
 /// The label that names the part of the table that a job's run asks about: `limit-100`, `sample-100`. Jobs of
 /// a run over all of it have none.
 pub const PART_LABEL: &str = "batch_part";
+/// The label of jobs of a round of retries that asks with other settings than the run, the model aside, which a job
+/// names itself: the first 16 hexadecimal digits of their SHA-256. It tells that they were changed, and not to what.
+pub const SETTINGS_LABEL: &str = "batch_settings";
+/// The label that tells how many records the run of a job took from the cache, where it took any.
+pub const CACHED_LABEL: &str = "batch_cached";
 /// The label with the first half of the run's fingerprint.
 pub const FINGERPRINT_LABEL: &str = "batch_fingerprint";
 
@@ -168,6 +174,12 @@ fn new_attempt(state: &RunState, shard: usize, resumed: Option<(u32, InputConfig
     if 0 < round {
         labels.insert(ROUND_LABEL.to_owned(), Value::String(round.to_string()));
     }
+    if let Some(settings) = state.round(round).and_then(|round| settings_label(&state.spec.request, round)) {
+        labels.insert(SETTINGS_LABEL.to_owned(), Value::String(settings));
+    }
+    if 0 < state.cached_records() {
+        labels.insert(CACHED_LABEL.to_owned(), Value::String(state.cached_records().to_string()));
+    }
     if let Some(part) = state.selection {
         labels.insert(PART_LABEL.to_owned(), Value::String(part.to_label()));
     }
@@ -187,6 +199,16 @@ fn new_attempt(state: &RunState, shard: usize, resumed: Option<(u32, InputConfig
         error: None,
         collected: None,
     }
+}
+
+/// What tells the settings of a round from those of the run; `None` where they are the same.
+fn settings_label(run: &RequestSpec, round: &Round) -> Option<String> {
+    let settings = round.request.clone().map(|request| RequestSpec { model: run.model.clone(), ..request })?;
+    if settings == *run {
+        return None;
+    }
+    let digest = Sha256::digest(json!(settings).to_string().as_bytes());
+    Some(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The job that carries the attempt's labels, where there is one; a new job may not be listed at once.

@@ -7,7 +7,8 @@ use std::{
 
 use batch_model::{BatchPredictionJob, JobName};
 use batch_pipeline::{
-    Backends, Collected, RunDir, Spec, adopt, download, find_input, is_of, jobs_of_run, stores_of, system,
+    Backends, Collected, RunDir, Spec, adopt, cached_before, download, find_input, is_of, jobs_of_run, stores_of,
+    system,
 };
 use clap::Args;
 
@@ -141,8 +142,11 @@ async fn of_job(args: &CollectArgs, name: &JobName, terminal: &Terminal) -> Resu
     if args.spec.is_none() && args.input.is_none() {
         return only_files(args, &jobs, &job, out, &session, terminal).await;
     }
-    let mut run =
-        if out.join("run.json").exists() { again(out, name)? } else { adopted(args, &jobs, &job, out).await? };
+    let mut run = if out.join("run.json").exists() {
+        again(out, name)?
+    } else {
+        adopted(args, &jobs, &job, out, terminal).await?
+    };
     find_input(&mut run, args.input.as_deref())?;
     if args.spec.is_some() && is_of(&run, &job) == Some(false) {
         terminal.say(
@@ -150,11 +154,31 @@ async fn of_job(args: &CollectArgs, name: &JobName, terminal: &Terminal) -> Resu
              their keys",
         );
     }
+    tell_unknown(&run, &job, terminal);
     let backends = {
         let spec = args.service.spec_of(run.state())?;
         Target::of(&spec)?.connect(&spec, None).await?.backends
     };
     finish(args, &mut run, &backends, &session, answered_by(jobs.elsewhere()), terminal).await
+}
+
+/// Says what the jobs of a run do not tell of it.
+fn tell_unknown(run: &RunDir, job: &BatchPredictionJob, terminal: &Terminal) {
+    for round in run.state().rounds.iter().filter(|round| round.unknown_settings) {
+        terminal.say(&format!(
+            "retry {} asked with other settings than the run, and its jobs do not tell which: its answers are read by \
+             what their own requests echo",
+            round.number
+        ));
+    }
+    let cached = cached_before(job);
+    if 0 < cached {
+        terminal.say(&format!(
+            "{} had an answer in the cache, which the jobs do not have: they are told as missing here, and a retry would \
+             ask about them, and pay, again",
+            count(cached, "record")
+        ));
+    }
 }
 
 /// The run that an earlier `collect` of the job made in `out`.
@@ -171,7 +195,13 @@ fn again(out: &Path, name: &JobName) -> Result<RunDir> {
 }
 
 /// A run made of the job, and of the others of its run where its labels tell of one.
-async fn adopted(args: &CollectArgs, jobs: &Jobs, job: &BatchPredictionJob, out: &Path) -> Result<RunDir> {
+async fn adopted(
+    args: &CollectArgs,
+    jobs: &Jobs,
+    job: &BatchPredictionJob,
+    out: &Path,
+    terminal: &Terminal,
+) -> Result<RunDir> {
     let mut settings = args.service.settings()?;
     settings.push("input.key", args.key.as_deref(), "--key");
     let given = args.input.as_ref().map(|path| path.display().to_string());
@@ -200,7 +230,13 @@ async fn adopted(args: &CollectArgs, jobs: &Jobs, job: &BatchPredictionJob, out:
         target.output.get_or_insert(output);
     }
     let all = jobs_of_run(&*jobs.jobs, job).await?;
-    Ok(adopt(&spec, &input, &all, out, &*system())?)
+    let run = adopt(&spec, &input, &all, out, &*system())?;
+    let (given, asked) = (&spec.request.model, &run.state().spec.request.model);
+    if !given.is_empty() && given != asked {
+        terminal
+            .say(&format!("the jobs asked {asked}, and not {given} as the spec says: what they cost is by its price"));
+    }
+    Ok(run)
 }
 
 /// The prediction files alone, and the job as the service tells of it.

@@ -253,6 +253,7 @@ async fn begin(run: &mut RunDir, wanted: Wanted, max_cost: Option<MaxCost>, cont
         records: chosen.records,
         list,
         request: wanted.request,
+        unknown_settings: false,
         staged: wanted.native,
         resumed,
     };

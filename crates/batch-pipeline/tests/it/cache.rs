@@ -74,6 +74,15 @@ async fn a_table_that_has_grown_and_changed_sends_what_is_new() {
         assert!((sum - report.spending.total_usd.unwrap()).abs() < 1e-12, "{costs:?}");
     }
 
+    // Who finds the jobs alone is told how many answers they do not have.
+    let labels = world.jobs.labels();
+    let told = |labels: &serde_json::Map<_, _>| {
+        let mut job = batch_model::BatchPredictionJob::default();
+        job.labels = labels.clone();
+        batch_pipeline::cached_before(&job)
+    };
+    assert_eq!(labels.iter().map(told).collect::<Vec<_>>(), [0, 2, 0]);
+
     // Now all of it is there, by two indexes, and nothing is sent at all.
     let jobs = *world.jobs.created.lock().unwrap();
     let mut third = world.open_with_cache(&spec, None);

@@ -12,9 +12,10 @@ use batch_backend::{JobService, Kind as BackendKind};
 use batch_io::Outcome;
 use batch_model::{BatchPredictionJob, CompletionStats, JobName, JobState};
 use batch_pipeline::{
-    Backends, Clock, Context, Event, Events, Fate, Kind, RemnantKind, RetryOptions, RunDir, RunStage, Selection, Spec,
-    Stop, adopt, collect, download, find_input, find_remnants, is_of, job_status, jobs_of_run, list_runs, read_run,
-    remove_directory, remove_remnants, retry, status, stopper, submit, wait, wait_for_job,
+    Backends, Clock, Context, Event, Events, Fate, Kind, Overrides, RemnantKind, RetryOptions, RunDir, RunDirOptions,
+    RunStage, Selection, Spec, Stop, adopt, collect, download, find_input, find_remnants, is_of, job_status,
+    jobs_of_run, list_runs, read_run, remove_directory, remove_remnants, retry, status, stopper, submit, wait,
+    wait_for_job,
 };
 use insta::{assert_json_snapshot, assert_snapshot};
 use jiff::{SignedDuration, Timestamp};
@@ -579,5 +580,66 @@ async fn an_adopted_run_knows_the_part_that_was_asked_about() {
         assert_eq!(there.report.unwrap().accounting, report.accounting);
         // Nothing of the rest is asked.
         assert_eq!(world.retry(&mut adopted, &RetryOptions::default()).await.unwrap().round, None);
+    }
+}
+
+/// The run of a job's siblings, adopted under `spec`, and what it reports.
+async fn adopted(world: &World, run: &RunDir, spec: &Spec, name: &str) -> (RunDir, batch_pipeline::Report) {
+    let job = world.jobs.get(&names(run)[0]).await.unwrap();
+    let all = jobs_of_run(&world.jobs, &job).await.unwrap();
+    let mut adopted = adopt(spec, &world.path("table.csv"), &all, &world.path(name), &world.clock).unwrap();
+    let collected = collect(&mut adopted, &backends(world), &context(world), false, None).await.unwrap();
+    (adopted, collected.report.unwrap())
+}
+
+fn changed(settings: &[(&str, &str)]) -> Overrides {
+    let mut overrides = Overrides::default();
+    settings.iter().for_each(|(name, value)| overrides.push(*name, *value, "--set"));
+    overrides
+}
+
+#[tokio::test]
+async fn an_adopted_run_has_the_model_that_its_jobs_asked() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    // The spec was edited since, or was run with flags that nobody remembers.
+    let other = spec.with_request(&changed(&[("model", "gemini-2.5-pro")])).unwrap();
+    let (adopted, there) = adopted(&world, &run, &other, "adopted").await;
+    assert_eq!((&there.model, &there.spending), (&report.model, &report.spending));
+    let job = world.jobs.get(&names(&run)[0]).await.unwrap();
+    assert_eq!(is_of(&adopted, &job), Some(true), "it is that spec otherwise");
+    assert_eq!(batch_pipeline::cached_before(&job), 0);
+}
+
+#[tokio::test]
+async fn an_adopted_run_knows_that_a_retry_asked_otherwise_and_reads_what_it_asked() {
+    let world = World::new();
+    let spec = world.table(TABLE).spec("[request.generationConfig]\nmaxOutputTokens = 9\n");
+    let results = |run: &RunDir| std::fs::read_to_string(run.path().join("results.csv")).unwrap();
+    for (settings, is_unknown) in [
+        (vec![], false),
+        (vec![("model", "gemini-2.5-pro")], false),
+        (vec![("generationConfig.responseMimeType", "application/json")], true),
+        (vec![("generationConfig.responseMimeType", "application/json"), ("model", "gemini-2.5-pro")], true),
+    ] {
+        world.fails(["b"]);
+        world.clock.later(1);
+        let options = RunDirOptions { root: Some(world.path("runs")), new: true, ..RunDirOptions::default() };
+        let mut run = RunDir::open(&spec, &world.path("table.csv"), &options, &world.clock).unwrap();
+        world.go(&mut run, Stop::never()).await.unwrap();
+        world.fails([]);
+        let options = RetryOptions { settings: changed(&settings), ..RetryOptions::default() };
+        let report = world.retry(&mut run, &options).await.unwrap().report;
+        // No JSON, where it was to be.
+        assert_eq!(report.accounting.invalid_answer, u64::from(is_unknown));
+
+        let (adopted, there) = adopted(&world, &run, &spec, &run.state().id).await;
+        assert_eq!((there.accounting, &there.spending), (report.accounting, &report.spending), "{settings:?}");
+        assert_eq!(results(&adopted), results(&run));
+        assert_eq!(adopted.state().rounds[0].unknown_settings, is_unknown, "{settings:?}");
+        let asked = &adopted.state().spec_of(1).request.model;
+        assert_eq!(asked.contains("pro"), settings.iter().any(|(name, _)| *name == "model"));
     }
 }
