@@ -1,19 +1,16 @@
 //! A run in steps of its own, each as its own process may take it, on whatever machine: [`submit`] and go,
 //! [`wait`] later, [`collect`] what there is.
 
-use std::path::Path;
-
 use batch_backend::Kind as BackendKind;
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use tokio::sync::Mutex;
 
 use crate::{
     Backends, Context, Error, Kind, Report, Result, RunDir, collect as collecting,
-    in_place::RECORDS,
     patience::is_passing,
     refused,
     run::{fail_where_all_failed, prepare, report},
-    run_dir::digest_of,
+    state::{RunState, Shard},
     submit as submitting,
     wait::{GONE, take_down, wait as wait_for},
 };
@@ -46,7 +43,9 @@ pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) ->
 /// A shard has no job yet; a job was deleted; the login is refused; replies cannot be understood; somebody
 /// asked to stop.
 pub async fn wait(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
-    let open = open_shards(run)?;
+    check_submitted(run)?;
+    check_round(run)?;
+    let open = open_shards(run.state());
     let run = Mutex::new(run);
     let run = &run;
     let count = open.len().max(1);
@@ -57,7 +56,7 @@ pub async fn wait(run: &mut RunDir, backends: &Backends, context: &Context) -> R
 /// What a [`collect`] found.
 #[derive(Debug)]
 pub struct Collected {
-    /// The shards whose job had not ended, in order.
+    /// The shards whose job had not ended, or that have none yet, in order.
     pub running: Vec<usize>,
     /// The report; absent where jobs are running and what they have so far was not asked for.
     pub report: Option<Report>,
@@ -67,10 +66,11 @@ pub struct Collected {
 ///
 /// Where a job has not ended, what the others wrote is fetched and there is no report; unless `partial`:
 /// then what the service has exported of running jobs is fetched too, and the report is of what there is,
-/// with `missing` for records that have no prediction yet. The run is not finished by that.
+/// with `missing` for records that have no prediction yet, also of shards that have no job yet: why they have
+/// none must not hold back what others have answered. The run is not finished by that.
 ///
 /// # Errors
-/// A shard has no job yet; a backend refuses; every job failed without an answer; somebody asked to stop.
+/// No shard has a job yet, or without `partial` one has none; a backend refuses; every job failed without an answer; somebody asked to stop.
 pub async fn collect(
     run: &mut RunDir,
     backends: &Backends,
@@ -78,15 +78,22 @@ pub async fn collect(
     partial: bool,
     answered_by: Option<String>,
 ) -> Result<Collected> {
-    for shard in open_shards(run)? {
+    if !partial || !run.state().shards.iter().any(has_job) {
+        check_submitted(run)?;
+    }
+    check_round(run)?;
+    for shard in open_shards(run.state()) {
         context.stop.check()?;
+        if !has_job(&run.state().shards[shard]) {
+            continue;
+        }
         look(run, shard, backends, context, partial).await?;
     }
-    let running = open_shards(run)?;
+    let running = open_shards(run.state());
     let is_here = run.state().spec.results.is_here();
     {
-        let shards = (0..run.state().shards.len()).filter(|shard| partial || !running.contains(shard));
-        let shards: Vec<usize> = shards.collect();
+        let shards = run.state().shards.iter().filter(|shard| has_job(shard)).map(|shard| shard.index);
+        let shards: Vec<usize> = shards.filter(|shard| partial || !running.contains(shard)).collect();
         let run = Mutex::new(&mut *run);
         let (run, at_once) = (&run, run.lock().await.state().spec.limits.jobs.max(1));
         let each = |shard: usize| collecting::collect(run, shard, backends, context);
@@ -122,81 +129,42 @@ async fn look(run: &mut RunDir, shard: usize, backends: &Backends, context: &Con
     }
 }
 
-/// The shards whose newest job has not ended; an error where one has no job.
-fn open_shards(run: &RunDir) -> Result<Vec<usize>> {
-    let state = run.state();
-    let created = |attempt: &crate::state::Attempt| attempt.job.is_some() || attempt.is_refused();
-    let submitted = state.shards.iter().filter(|shard| shard.attempts.last().is_some_and(created)).count();
-    if !state.staged || submitted < state.shards.len() {
-        let shards = state.shards.len();
-        let message = match (state.staged, submitted) {
-            (_, 0) => format!("the run {} has no job yet", run.path().display()),
-            (true, _) => {
-                format!("{} of {shards} shards of {} have no job yet", shards - submitted, run.path().display())
-            }
-            (false, _) => format!("the run {} is not staged whole", run.path().display()),
-        };
-        return Err(Error::new(Kind::RunDirectory, message)
-            .with_hint("`batch-cli submit` or `batch-cli run`, with the same spec and this --run-dir, goes on"));
-    }
-    if let Some(round) = state.round_to_submit() {
-        let directory = run.path().display();
-        let message = format!("retry {} of {directory} was begun and is not submitted", round.number);
-        let hint = format!("`batch-cli retry {directory}` goes on with it; what was reported before still stands");
-        return Err(Error::new(Kind::RunDirectory, message).with_hint(hint));
-    }
-    Ok(state
-        .shards
-        .iter()
-        .filter(|shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended()))
-        .map(|shard| shard.index)
-        .collect())
+/// Whether the newest attempt at a shard has a job, or was refused one.
+fn has_job(shard: &Shard) -> bool {
+    shard.attempts.last().is_some_and(|attempt| attempt.job.is_some() || attempt.is_refused())
 }
 
-/// Sees to it that the run's table can be read: where it was, in the run's own directory, or as `given`.
-/// Its bytes have to be those that the run was begun with.
-///
-/// # Errors
-/// There is no such table, or it is another one.
-pub fn find_input(run: &mut RunDir, given: Option<&Path>) -> Result<()> {
-    let wanted = run.state().input.clone();
-    if wanted.records.is_some() {
-        let Some(given) = given else {
-            // Wherever the directory was taken.
-            let own = run.path().join(RECORDS).display().to_string();
-            return run.update(|state| state.input.path = own);
-        };
-        let message = format!("the run has no file as its table, and {} is one", given.display());
-        let hint = format!("its records are in {}; leave out --input", run.state().input_name());
-        return Err(Error::new(Kind::Input, message).with_hint(hint));
-    }
-    let take = |run: &mut RunDir, path: &Path| {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        run.update(|state| state.input.path = path.display().to_string())
-    };
-    if let Some(given) = given {
-        let found = digest_of(given)?;
-        if found.digest != wanted.digest {
-            let message = format!("{} is not the table of this run: its bytes are others", given.display());
-            let hint = format!("the run was begun with {}, of {} bytes", wanted.path, wanted.bytes);
-            return Err(Error::new(Kind::Input, message).with_hint(hint));
-        }
-        return take(run, given);
-    }
-    let is_it = |path: &Path| digest_of(path).is_ok_and(|found| found.digest == wanted.digest);
-    if is_it(Path::new(&wanted.path)) {
+/// Refuses a run of which a shard has no job.
+fn check_submitted(run: &RunDir) -> Result<()> {
+    let state = run.state();
+    let submitted = state.shards.iter().filter(|shard| has_job(shard)).count();
+    if state.staged && submitted == state.shards.len() {
         return Ok(());
     }
-    // A run that read standard input has its table with it, wherever its directory was taken.
-    let own = run.path().join("input");
-    if is_it(&own) {
-        return take(run, &own);
-    }
-    let there = Path::new(&wanted.path).exists();
-    let message = if there {
-        format!("{} has changed since the run was begun", wanted.path)
-    } else {
-        format!("the table of the run is not here: {}", wanted.path)
+    let (shards, directory) = (state.shards.len(), run.path().display());
+    let message = match (state.staged, submitted) {
+        (_, 0) => format!("the run {directory} has no job yet"),
+        (true, _) => format!("{} of {shards} shards of {directory} have no job yet", shards - submitted),
+        (false, _) => format!("the run {directory} is not staged whole"),
     };
-    Err(Error::new(Kind::Input, message).with_hint("name the table as it was with --input FILE"))
+    let goes_on = "`batch-cli submit` or `batch-cli run`, with the same spec and this --run-dir, goes on";
+    Err(Error::new(Kind::RunDirectory, message).with_hint(match submitted {
+        0 => goes_on.to_owned(),
+        _ => format!("{goes_on}; `batch-cli collect {directory} --partial` reports what is answered"),
+    }))
+}
+
+/// Refuses a run whose newest round of retries is not submitted.
+fn check_round(run: &RunDir) -> Result<()> {
+    let Some(round) = run.state().round_to_submit() else { return Ok(()) };
+    let directory = run.path().display();
+    let message = format!("retry {} of {directory} was begun and is not submitted", round.number);
+    let hint = format!("`batch-cli retry {directory}` goes on with it; what was reported before still stands");
+    Err(Error::new(Kind::RunDirectory, message).with_hint(hint))
+}
+
+/// The shards whose newest job has not ended, or that have none.
+fn open_shards(state: &RunState) -> Vec<usize> {
+    let is_open = |shard: &&Shard| shard.attempts.last().is_none_or(|attempt| !attempt.has_ended());
+    state.shards.iter().filter(is_open).map(|shard| shard.index).collect()
 }

@@ -16,6 +16,7 @@ use crate::{
     cost::Spent,
     evaluate::Comparison,
     in_place,
+    input::check_input,
     join::RunJoin,
     report::{Accounting, VERSION, jobs_of},
     run_dir::{PacedFile, put_in_place, temporary_of, write_atomically},
@@ -40,7 +41,16 @@ pub(crate) async fn finish(
             in_place::bring(run, store, context).await?;
             join(run, context).await?
         }
-        None => join(run, context).await?,
+        None => {
+            check_input(run, |directory| {
+                format!(
+                    "put the table back as it was, or name a copy of it: `batch-cli collect {} --input FILE`; what was \
+                     answered stays in the run, and a new run would pay for it again",
+                    directory.display()
+                )
+            })?;
+            join(run, context).await?
+        }
     };
     let state = run.state();
     let finished = context.clock.now();

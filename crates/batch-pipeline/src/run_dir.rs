@@ -8,13 +8,13 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use twox_hash::XxHash3_128;
 
 use batch_backend::RecordsInfo;
 
 use crate::{
     CacheUse, Clock, Error, Kind, Result, Selection, Spec,
     in_place::RECORDS,
+    input::{Seen, digest_of},
     state::{InputState, RecordsState, RunState, VERSION},
 };
 
@@ -50,6 +50,8 @@ pub struct RunDir {
     path: PathBuf,
     state: RunState,
     resumed: bool,
+    /// How the input looked when its bytes were seen to be the right ones.
+    seen: Option<Seen>,
     // Held until the value is dropped, and by the kernel no longer than the process lives.
     _lock: File,
 }
@@ -73,7 +75,11 @@ impl RunDir {
             // A pipe by a name, such as a shell's <(…), can be read once only as well.
             return Self::spool(&mut File::open(input).map_err(failed)?, spec, options, clock);
         }
-        Self::choose(new_state(spec, digest_of(input)?, options.local, options.selection, clock), options)
+        let seen = Seen::of(input);
+        let mut this =
+            Self::choose(new_state(spec, digest_of(input)?, options.local, options.selection, clock), options)?;
+        this.see(seen);
+        Ok(this)
     }
 
     /// As [`open`](Self::open), for records that lie in the service's own storage, as a look at them found
@@ -148,7 +154,7 @@ impl RunDir {
             return Err(Error::new(Kind::RunDirectory, format!("there is no run in {}", directory.display())));
         }
         let lock = take_lock(directory)?;
-        Ok(Self { state: read_state(directory)?, path: directory.to_owned(), resumed: true, _lock: lock })
+        Ok(Self { state: read_state(directory)?, path: directory.to_owned(), resumed: true, seen: None, _lock: lock })
     }
 
     fn resume(directory: &Path, wanted: &RunState) -> Result<Self> {
@@ -189,7 +195,7 @@ impl RunDir {
             return Err(Error::new(Kind::RunDirectory, message).with_hint("name a new directory, or an empty one"));
         }
         let lock = take_lock(&path)?;
-        let this = Self { path, state, resumed: false, _lock: lock };
+        let this = Self { path, state, resumed: false, seen: None, _lock: lock };
         this.save()?;
         Ok(this)
     }
@@ -215,6 +221,7 @@ impl RunDir {
             let target = this.path.join("input");
             put_in_place(&spooled, &target).map_err(|e| Error::io(Kind::RunDirectory, "write", &target, e))?;
             this.state.input.path = target.display().to_string();
+            this.see(Seen::of(&target));
             this.save()?;
             Ok(this)
         });
@@ -241,6 +248,16 @@ impl RunDir {
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// How the input looked when it was last seen to be the right one; `None` where nobody has looked.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.seen
+    }
+
+    /// Remembers how the input looks, which is the right one.
+    pub(crate) fn see(&mut self, seen: Option<Seen>) {
+        self.seen = seen;
     }
 
     /// Changes the state, and has it on disk before it returns.
@@ -470,27 +487,4 @@ fn fingerprint_of(spec: &Spec, input: &str, local: bool, selection: Option<Selec
     }
     let digest = Sha256::digest(parts.to_string().as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(crate) fn digest_of(path: &Path) -> Result<InputState> {
-    let failed = |error| Error::io(Kind::Input, "read the input", path, error);
-    let mut file = File::open(path).map_err(failed)?;
-    let (mut hasher, mut buffer, mut bytes) = (XxHash3_128::with_seed(0), vec![0; 1 << 18], 0);
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.write(&buffer[..n]);
-                bytes += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(InputState {
-        path: path.display().to_string(),
-        bytes,
-        digest: format!("{:032x}", hasher.finish_128()),
-        records: None,
-    })
 }

@@ -275,12 +275,13 @@ pub struct CollectedFile {
 }
 
 impl RunState {
-    /// Whether results and report stand, nothing has been begun since, and no job goes on: a report may be
-    /// of what there was while jobs were running.
+    /// Whether results and report stand, nothing has been begun since, and no job goes on or is still to be
+    /// created: a report may be of what there was before that.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        let goes_on = |shard: &Shard| shard.attempts.last().is_some_and(|attempt| !attempt.has_ended());
-        self.finished.is_some() && !self.shards.iter().any(goes_on) && self.rounds.iter().all(|round| round.staged)
+        let has_ended = |shard: &Shard| shard.attempts.last().is_some_and(Attempt::has_ended);
+        let is_staged = self.staged && self.rounds.iter().all(|round| round.staged);
+        self.finished.is_some() && is_staged && self.shards.iter().all(has_ended)
     }
 
     /// The last round of retries, where something of it has not even an intent to be submitted.

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::{PLAN_VERSION, Plan, cached, cut_lines, spec_file};
 use crate::{
     Clock, Error, Kind, Result, Selected,
-    run_dir::{digest_of, new_state, write_atomically},
+    input::digest_of,
+    run_dir::{new_state, write_atomically},
 };
 
 /// The name of a plan in the directory of its run.

@@ -25,10 +25,11 @@ use crate::{
     cache,
     cost::price_of,
     cut::{Cutter, check_length},
+    input::digest_of,
     key_spec, list_runs, open_table,
     records::RecordSet,
     request_spec,
-    run_dir::{RUNS, digest_of, new_state},
+    run_dir::{RUNS, new_state},
     state::{InputState, RunState},
 };
 

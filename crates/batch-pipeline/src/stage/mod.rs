@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use self::build::{Builder, Halt, Wanted};
 use crate::{
     Backends, Context, CutShard, Error, Event, Kind, Result, RunDir, Spec, cache,
+    input::check_input,
     patience::Patience,
     selection::Selected,
     state::{CACHED_LIST, RunState, Shard},
@@ -112,7 +113,13 @@ async fn stage_round(run: &mut RunDir, round: u32, backends: &Backends, context:
     match (staged, built) {
         (Err(error), Ok(()) | Err(Halt::NobodyListens)) | (_, Err(Halt::Failed(error))) => Err(error),
         (Ok(()), Err(Halt::NobodyListens)) => Err(Error::new(Kind::Bug, "the builder stopped too early")),
-        (Ok(()), Ok(())) => run.update(|state| *is_staged(state, round) = true),
+        (Ok(()), Ok(())) => {
+            // Half of it may have been built of the one table and half of the other.
+            check_input(run, |_| {
+                "nothing of it was submitted: run the same command again while nobody writes to the table".to_owned()
+            })?;
+            run.update(|state| *is_staged(state, round) = true)
+        }
     }
 }
 

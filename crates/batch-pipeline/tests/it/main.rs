@@ -3,6 +3,7 @@
 
 mod away;
 mod cache;
+mod changed;
 mod detach;
 mod in_place;
 mod kills;

@@ -185,6 +185,16 @@ async fn ends_and_goes_on(reason: &'static str, hint: &'static str) {
     // No job came of it, and nobody asked for more once it was clear.
     assert!(run.state().shards[1].attempts.is_empty() && run.state().shards[2].attempts.is_empty());
 
+    // What was answered and paid for can be had all the same.
+    let (backends, context) = world.tools(Stop::never());
+    let error = batch_pipeline::collect(&mut run, &backends, &context, false, None).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("--partial"), "{error:?}");
+    let there = batch_pipeline::collect(&mut run, &backends, &context, true, None).await.unwrap();
+    assert_eq!(there.running, [1, 2]);
+    let accounting = there.report.unwrap().accounting;
+    assert_eq!((accounting.answered, accounting.missing), (2, 3));
+    assert!(!run.state().is_finished());
+
     // The same command, once it is mended.
     let path = run.path().to_owned();
     drop(run);
