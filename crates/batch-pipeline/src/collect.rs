@@ -149,11 +149,19 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ':', '\0'])
 }
 
+/// A prediction file on its way. What does not get its name is removed: where the disk is full, it is so of this.
 struct Spooled {
     relative: PathBuf,
     temporary: PathBuf,
     file: PacedFile,
     bytes: u64,
+}
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        // Once it has its name, there is nothing under this one.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 impl Spooled {

@@ -1,6 +1,6 @@
 //! One error for the whole pipeline.
 
-use std::{error::Error as StdError, fmt, path::Path};
+use std::{error::Error as StdError, fmt, io, path::Path};
 
 /// What became of a step of the pipeline.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -78,14 +78,8 @@ impl Error {
     }
 
     /// A failure to do something with a file.
-    pub(crate) fn io(kind: Kind, doing: &str, path: &Path, error: std::io::Error) -> Self {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
-        let this = Self::new(kind, format!("{doing} {}", path.display())).with_source(error);
-        if full {
-            this.with_hint("make room on the disk and run the same command again; it goes on from here")
-        } else {
-            this
-        }
+    pub(crate) fn io(kind: Kind, doing: &str, path: &Path, error: io::Error) -> Self {
+        Self::new(kind, format!("{doing} {}", path.display())).with_source(error)
     }
 
     /// Adds where it is.
@@ -137,6 +131,9 @@ impl Error {
             if hint.is_some() {
                 return hint;
             }
+            if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::StorageFull) {
+                return Some("make room on the disk and run the same command again; it goes on from here");
+            }
             cause = error.source();
         }
         None
@@ -168,5 +165,21 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_to_do_however_deep_it_lies() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let direct = Error::io(Kind::RunDirectory, "write", Path::new("x"), full());
+        let within = Error::new(Kind::Input, "join the predictions").with_source(io::Error::other(direct));
+        let hint = within.hint().unwrap();
+        assert!(hint.starts_with("make room on the disk"), "{hint}");
+        let other = Error::io(Kind::RunDirectory, "write", Path::new("x"), io::ErrorKind::NotFound.into());
+        assert_eq!(other.hint(), None);
     }
 }

@@ -135,6 +135,7 @@ impl RunDir {
             Some(directory) if directory.join(STATE).exists() => Self::resume(directory, &state),
             Some(directory) => Self::create(directory.clone(), state),
             None => {
+                let _held = hold(&root)?;
                 let newest = if options.new { None } else { newest_unfinished(&root, &state.fingerprint)? };
                 match newest {
                     Some(directory) => Self::resume(&directory, &state),
@@ -195,6 +196,12 @@ impl RunDir {
             return Err(Error::new(Kind::RunDirectory, message).with_hint("name a new directory, or an empty one"));
         }
         let lock = take_lock(&path)?;
+        // Between the look and the lock another process may have come and gone.
+        if path.join(STATE).exists() {
+            let message = format!("another process has begun a run in {} meanwhile", path.display());
+            return Err(Error::new(Kind::RunDirectory, message)
+                .with_hint("run the same command again: it goes on with it where it is of the same spec and input"));
+        }
         let this = Self { path, state, resumed: false, seen: None, _lock: lock };
         this.save()?;
         Ok(this)
@@ -370,6 +377,13 @@ fn root_of(options: &RunDirOptions) -> PathBuf {
 fn is_a_beginning(name: &OsStr) -> bool {
     let part = temporary_of(Path::new(STATE));
     name == "lock" || name == part.as_os_str() || name.to_string_lossy().starts_with(SPOOLED)
+}
+
+/// Holds the folder of runs while one is looked for and made: of two processes that begin at once, the second finds
+/// what the first has begun, and does not pay for it again. A system that lends no locks on folders does without.
+fn hold(root: &Path) -> Result<Option<File>> {
+    make_directory(root).map_err(|error| Error::io(Kind::RunDirectory, "make the directory", root, error))?;
+    Ok(File::open(root).and_then(|folder| folder.lock().map(|()| folder)).ok())
 }
 
 fn take_lock(directory: &Path) -> Result<File> {

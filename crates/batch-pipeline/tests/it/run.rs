@@ -253,6 +253,40 @@ fn a_kill_before_the_first_state_leaves_a_directory_that_can_be_used() {
     assert!(open().unwrap_err().to_string().ends_with("is not empty, and is no run"));
 }
 
+#[cfg(unix)]
+#[test]
+fn of_two_that_begin_at_once_one_makes_the_run_and_the_other_finds_it() {
+    let world = World::new();
+    let (spec, table) = (world.table("text\na\n").spec(""), world.path("table.csv"));
+    let options = RunDirOptions { root: Some(world.path("runs")), ..RunDirOptions::default() };
+    let barrier = std::sync::Barrier::new(8);
+    // Each at a time of its own, so that the names of runs differ.
+    let open = |seconds: i64| {
+        let clock = crate::world::TestClock::new();
+        clock.later(seconds);
+        barrier.wait();
+        let opened = RunDir::open(&spec, &table, &options, &clock);
+        // Nobody ends before all have looked.
+        barrier.wait();
+        opened.map(|run| run.path().to_owned())
+    };
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|seconds| {
+                scope.spawn({
+                    let open = &open;
+                    move || open(seconds)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(opened.iter().flatten().count(), 1, "{opened:?}");
+    let refused = opened.iter().filter_map(|opened| opened.as_ref().err());
+    refused.for_each(|error| assert!(error.to_string().starts_with("another process is working on"), "{error}"));
+    assert_eq!(std::fs::read_dir(world.path("runs")).unwrap().count(), 1);
+}
+
 #[tokio::test]
 async fn lines_that_are_staged_again_leave_the_intent_of_their_job_alone() {
     let world = World::new();
