@@ -48,6 +48,7 @@ pub const FAULTS: &[Fault] = &[
     passing("bigquery-503", "the next BigQuery requests find the service unavailable"),
     passing("lost-insert", "the next streaming inserts are kept, but the connection drops before the reply"),
     passing("load-failed", "the next BigQuery jobs fail inside the service: `backendError`"),
+    fault("create-400", "the next job creations are refused as wrong"),
     fault("create-403", "the next job creations lack a permission"),
     passing("create-429", "the next job creations find the quota exhausted; the reply has `Retry-After: 1`"),
     passing("create-500", "the next job creations fail inside the service"),

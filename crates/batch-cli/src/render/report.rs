@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use batch_model::JobState;
 use batch_pipeline::Report;
 
 use super::{evaluation, join, spending};
@@ -25,11 +26,12 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
         let _ = writeln!(out, "{} answered before this run, from the cache", count(report.cached, "record"));
     }
     join::notes(&mut out, &report.join);
-    for job in report.jobs.iter().filter(|job| job.error.is_some()) {
-        let error = job.error.as_ref().and_then(|error| error.message.as_deref()).unwrap_or("(no message)");
+    for job in report.jobs.iter().filter(|job| job.error.is_some() || why_of(&job.state).is_some()) {
+        let error = job.error.as_ref().and_then(|error| error.message.as_deref());
+        let why = error.or_else(|| why_of(&job.state)).unwrap_or("(no message)").trim();
         let _ = match &job.job {
-            Some(name) => writeln!(out, "job {name} ended as {}: {}", job.state, error.trim()),
-            None => writeln!(out, "no job was made of shard {}: {}", job.shard, error.trim()),
+            Some(name) => writeln!(out, "job {name} ended as {}: {why}", job.state),
+            None => writeln!(out, "no job was made of shard {}: {why}", job.shard),
         };
     }
     spending::text(&mut out, &report.spending);
@@ -44,4 +46,16 @@ pub(crate) fn text(report: &Report, terminal: &Terminal) -> String {
         let _ = writeln!(out, "answers that are not the expected ones: {}/{mismatches}", report.directory);
     }
     terminal.safe_data(&out).into_owned()
+}
+
+/// Why a job that ended otherwise than well leaves records without an answer, where the service says nothing.
+fn why_of(state: &JobState) -> Option<&'static str> {
+    Some(match state {
+        JobState::Failed => "(no message)",
+        JobState::Expired => "its time was over; what it had answered counts",
+        JobState::Cancelled => "it was cancelled; what it had answered counts",
+        JobState::Paused => "somebody paused it; what it had answered counts",
+        JobState::PartiallySucceeded => "not all of it was answered",
+        _ => return None,
+    })
 }

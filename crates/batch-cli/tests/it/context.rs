@@ -42,6 +42,18 @@ impl Context {
         self
     }
 
+    /// The rows of a CSV of results, header and all, without what each cost: an answer from the cache costs nothing.
+    pub(crate) fn without_cost(&self, name: &str) -> Vec<csv::StringRecord> {
+        let text = self.read(name);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+        let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+        let cost = rows[0].iter().position(|name| name == "cost_usd").expect("a cost");
+        let others = |row: &csv::StringRecord| {
+            row.iter().enumerate().filter(|(at, _)| *at != cost).map(|(_, cell)| cell.to_owned()).collect()
+        };
+        rows.iter().map(others).collect()
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         let path = self.path(name);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("read {}: {error}", path.display()))

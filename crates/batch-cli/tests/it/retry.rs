@@ -39,6 +39,17 @@ fn what_failed_is_asked_again_until_nothing_is_left() {
 }
 
 #[test]
+fn a_job_that_expired_half_way_is_named_beside_what_is_missing() {
+    let context = Context::new();
+    let said = run(&context, &["--run-dir", "run", "--sample", "60", "--fault", "job-expired=1"]).expect(1).stdout;
+    assert_eq!(accounting(&context, "run")["missing"], 30, "{said}");
+    let ended = said.lines().find(|line| line.starts_with("job projects/")).expect("it is named");
+    assert!(ended.ends_with(" ended as JOB_STATE_EXPIRED: its time was over; what it had answered counts"), "{ended}");
+    context.run(&["retry", "run"]).expect(0);
+    assert_eq!(accounting(&context, "run")["answered"], 60);
+}
+
+#[test]
 fn a_retry_that_may_cost_too_much_is_refused() {
     let context = Context::new();
     run(&context, &["--run-dir", "run", "--sample", "30", "--fault", "fail-row=3"]).expect(1);
@@ -75,7 +86,7 @@ fn a_larger_part_of_a_table_asks_only_about_what_is_new() {
         ".batch/cache: 2 indexes removed; predictions stay with their runs\n"
     );
     assert!(part("fourth", "30", &[]).stderr.contains("staged 30 records"));
-    assert_eq!(context.read("second/results.csv"), context.read("fourth/results.csv"));
+    assert_eq!(context.without_cost("second/results.csv"), context.without_cost("fourth/results.csv"));
     // A local run has no need of it, unless it is told to.
     run(&context, &["--run-dir", "fifth", "--limit", "30"]).expect(0);
     assert_eq!(accounting(&context, "fifth")["answered"], 30);

@@ -100,7 +100,7 @@ fn a_job_that_fails_as_a_whole() {
 #[test]
 fn a_shard_whose_job_is_refused_holds_back_no_other() {
     let context = Context::new();
-    let more = ["--run-dir", "run", "--set", "limits.requests=4", "--set", "limits.jobs=1", "--fault", "create-403=1"];
+    let more = ["--run-dir", "run", "--set", "limits.requests=4", "--set", "limits.jobs=1", "--fault", "create-400=1"];
     let ran = run(&context, &spec("article/batch.toml"), &more).expect(1);
     assert!(ran.stderr.contains("the service refused the job of shard 0 for good ("), "{}", ran.stderr);
     assert!(ran.stdout.contains("no job was made of shard 0: create the job of shard 0"), "{}", ran.stdout);
@@ -109,6 +109,17 @@ fn a_shard_whose_job_is_refused_holds_back_no_other() {
     let status = context.run(&["status", "run"]).expect(0);
     assert!(status.stdout.contains("no job: create the job of shard 0"), "{}", status.stdout);
     context.run(&["retry", "run"]).expect(0);
+    assert_eq!(report(&context, "run")["accounting"]["answered"], 10);
+}
+
+#[test]
+fn a_permission_that_is_missing_ends_the_run_and_refuses_no_shard() {
+    let context = Context::new();
+    let more = ["--run-dir", "run", "--set", "limits.requests=4", "--set", "limits.jobs=1"];
+    let denied = [&more[..], &["--fault", "create-403=1"]].concat();
+    let ran = run(&context, &spec("article/batch.toml"), &denied).expect(2);
+    assert!(ran.stderr.contains("hint: grant the role roles/aiplatform.user: `gcloud"), "{}", ran.stderr);
+    run(&context, &spec("article/batch.toml"), &more).expect(0);
     assert_eq!(report(&context, "run")["accounting"]["answered"], 10);
 }
 

@@ -103,6 +103,10 @@ async fn create_job(
 ) -> Result<Response, ApiError> {
     let named = Named::new(&jobs, uri.path(), parts);
     let context = &jobs.0.context;
+    if context.faults.take("create-400") {
+        let message = "Request contains an invalid argument.";
+        return Err(ApiError::rpc(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message));
+    }
     if context.faults.take("create-403") {
         let resource = format!("//aiplatform.googleapis.com/projects/{}/locations/{}", named.project, named.location);
         return Err(ApiError::rpc(

@@ -7,9 +7,11 @@ use crate::http::send;
 
 #[tokio::test]
 async fn creations_fail_and_then_do_not() {
-    let service = Service::faulty(&["create-403", "create-429", "create-500"]).await;
+    let service = Service::faulty(&["create-400", "create-403", "create-429", "create-500"]).await;
     let path = format!("{PARENT}/batchPredictionJobs");
     let body = job("gs://bucket/in.jsonl");
+    let (code, status, _) = service.post(&path, &body).await.error();
+    assert_eq!((code, &*status), (400, "INVALID_ARGUMENT"));
     let (code, status, message) = service.post(&path, &body).await.error();
     assert_eq!((code, &*status), (403, "PERMISSION_DENIED"));
     assert!(message.contains("'aiplatform.batchPredictionJobs.create' denied"), "{message}");
