@@ -113,8 +113,13 @@ impl Rows {
     }
 
     fn next_row(&mut self) -> Result<Option<ManifestRow>> {
-        let wrong =
-            |line: u64, name: &str| Error::new(Kind::RunDirectory, format!("{name}:{line}: not a row of a manifest"));
+        let wrong = |line: u64, name: &str| {
+            let error = Error::new(Kind::RunDirectory, format!("{name}:{line}: not a row of a manifest"));
+            error.with_hint(
+                "it was cut off or changed since it was written: put a copy in its place, or remove it and run the same \
+                 command again; no answer is lost by that",
+            )
+        };
         let line = self.reader.position().line();
         match self.reader.read_byte_record(&mut self.record) {
             Ok(false) => return Ok(None),

@@ -178,11 +178,14 @@ impl RefusedFiles {
         let waiting = files.into_iter().map(|file| (file.shard, Some(file))).collect();
         let mut this = Self { root, waiting, open: None, written: Vec::new() };
         let mut added = Ok(());
-        read_manifest(&manifest, |key, row| {
-            if added.is_ok() {
-                added = this.add(key, row.shard);
-            }
-        })?;
+        // Who has lost it has no names for these records: they are reported as missing then.
+        if manifest.exists() {
+            read_manifest(&manifest, |key, row| {
+                if added.is_ok() {
+                    added = this.add(key, row.shard);
+                }
+            })?;
+        }
         added?;
         this.close()?;
         // A shard of which the manifest has nothing has an empty file.

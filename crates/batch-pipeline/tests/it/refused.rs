@@ -220,6 +220,33 @@ async fn a_retry_that_is_denied_its_model_gives_way_to_one_with_another() {
     assert_eq!(*world.jobs.created.lock().unwrap(), 2);
 }
 
+#[tokio::test]
+async fn a_manifest_that_was_cut_off_holds_back_nothing_once_it_is_removed() {
+    let world = World::new();
+    let spec = world.table(TABLE).refuses(["s00001-a1"]).spec(THREE_SHARDS);
+    let mut run = world.open(&spec).unwrap();
+    let (backends, context) = world.tools(Stop::never());
+    let manifest = run.path().join(batch_pipeline::MANIFEST);
+    let cut = manifest.clone();
+    let events = batch_pipeline::Events::new(move |event| {
+        if matches!(event, batch_pipeline::Event::Refused { .. }) {
+            let text = std::fs::read(&cut).unwrap();
+            std::fs::write(&cut, &text[..text.len() - 20]).unwrap();
+        }
+    });
+    let context = batch_pipeline::Context { events, ..context };
+    let error = batch_pipeline::run(&mut run, &backends, &context, None).await.unwrap_err();
+    assert!(error.to_string().ends_with("manifest.csv:6: not a row of a manifest"), "{error}");
+    assert!(error.hint().unwrap().contains("remove it"), "{error:?}");
+
+    std::fs::remove_file(&manifest).unwrap();
+    let report = world.go(&mut run, Stop::never()).await.unwrap();
+    assert_eq!((report.accounting.answered, report.accounting.missing), (3, 2));
+    let retried = world.refuses([]).retry(&mut run, &RetryOptions::default()).await.unwrap();
+    assert_eq!(retried.report.accounting.answered, 5);
+    assert_eq!(*world.jobs.created.lock().unwrap(), 3);
+}
+
 /// A manifest that can be read once, by a reader that lets others work until they have written it.
 #[cfg(unix)]
 #[test]
