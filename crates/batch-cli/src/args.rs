@@ -21,6 +21,7 @@ use crate::{
     },
     exit,
     terminal::Color,
+    typed::Typed,
 };
 
 /// Run large Gemini batch prediction jobs on Google Cloud, or here without an account.
@@ -42,45 +43,45 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a whole batch: build, stage, submit, wait, collect, join, evaluate.
-    Run(RunArgs),
+    Run(Typed<RunArgs>),
     /// Build, stage and create the jobs of a batch, and leave them alone.
-    Submit(SubmitArgs),
+    Submit(Typed<SubmitArgs>),
     /// See how the jobs of a run stand, or one job.
-    Status(StatusArgs),
+    Status(Typed<StatusArgs>),
     /// Wait until the jobs of a run have ended, or one job.
-    Wait(WaitArgs),
+    Wait(Typed<WaitArgs>),
     /// Fetch the predictions of jobs that were left alone; join and report.
-    Collect(CollectArgs),
+    Collect(Typed<CollectArgs>),
     /// List the runs here.
-    Ls(LsArgs),
+    Ls(Typed<LsArgs>),
     /// List, show, cancel and delete any batch prediction jobs.
-    Jobs(JobsArgs),
+    Jobs(Typed<JobsArgs>),
     /// See what a run left in the cloud, and remove it.
-    Clean(CleanArgs),
+    Clean(Typed<CleanArgs>),
     /// Ask again about the records of a run that have no answer.
-    Retry(RetryArgs),
+    Retry(Typed<RetryArgs>),
     /// Show or clear the answers that later runs need not ask for again.
-    Cache(CacheArgs),
+    Cache(Typed<CacheArgs>),
     /// Make columns of a run's answers in BigQuery, where its predictions are.
-    Flatten(FlattenArgs),
+    Flatten(Typed<FlattenArgs>),
     /// Say what a run would do and cost, before anything is done.
-    Plan(PlanArgs),
+    Plan(Typed<PlanArgs>),
     /// Build request lines from a table; or show the SQL that would.
-    Build(BuildArgs),
+    Build(Typed<BuildArgs>),
     /// Join predictions to the records of a table, in the table's order.
-    Join(JoinArgs),
+    Join(Typed<JoinArgs>),
     /// Compare answers with an expected column.
-    Eval(EvalArgs),
+    Eval(Typed<EvalArgs>),
     /// Find what the service would refuse, or what would cost or surprise, before it is paid for.
-    Lint(LintArgs),
+    Lint(Typed<LintArgs>),
     /// Explain one record of a run: its request, its prediction, its outcome.
-    Show(ShowArgs),
+    Show(Typed<ShowArgs>),
     /// List the models, with what is known of them and when it was.
-    Models(ModelsArgs),
+    Models(Typed<ModelsArgs>),
     /// Write a commented spec to begin with.
-    Init(InitArgs),
+    Init(Typed<InitArgs>),
     /// Serve Cloud Storage and Vertex AI batch jobs on this machine.
-    Emulator(EmulatorArgs),
+    Emulator(Typed<EmulatorArgs>),
 }
 
 /// How a result is written.

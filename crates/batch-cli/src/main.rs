@@ -11,19 +11,18 @@ mod progress;
 mod render;
 mod settings;
 mod terminal;
+mod typed;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::{
-    args::{Cli, Command, ProgressMode},
+    args::{Command, ProgressMode},
     exit::Exit,
     terminal::Terminal,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = typed::parse();
     let mut terminal = Terminal::new(cli.color, |name| std::env::var(name).ok());
     let progress = match &cli.command {
         Command::Run(args) => Some(args.progress),

@@ -46,17 +46,17 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<Exit> {
         Command::Init(args) => init::init(&args, terminal),
         Command::Ls(args) => ls::ls(&args, terminal),
         // Only what goes over a network pays for the start of a runtime.
-        Command::Plan(args) => block_on(plan::plan(args, terminal)),
-        Command::Run(args) => block_on(run::run(args, terminal)),
-        Command::Submit(args) => block_on(submit::submit(args, terminal)),
-        Command::Status(args) => block_on(status::status(args, terminal)),
-        Command::Wait(args) => block_on(wait::wait(args, terminal)),
-        Command::Collect(args) => block_on(collect::collect(args, terminal)),
-        Command::Jobs(args) => block_on(jobs::jobs(args, terminal)),
-        Command::Clean(args) => block_on(clean::clean(args, terminal)),
-        Command::Flatten(args) => block_on(flatten::flatten(args, terminal)),
-        Command::Retry(args) => block_on(retry::retry(args, terminal)),
-        Command::Emulator(args) => block_on(emulator::emulator(args, terminal)),
+        Command::Plan(args) => block_on(plan::plan(args.0, terminal)),
+        Command::Run(args) => block_on(run::run(args.0, terminal)),
+        Command::Submit(args) => block_on(submit::submit(args.0, terminal)),
+        Command::Status(args) => block_on(status::status(args.0, terminal)),
+        Command::Wait(args) => block_on(wait::wait(args.0, terminal)),
+        Command::Collect(args) => block_on(collect::collect(args.0, terminal)),
+        Command::Jobs(args) => block_on(jobs::jobs(args.0, terminal)),
+        Command::Clean(args) => block_on(clean::clean(args.0, terminal)),
+        Command::Flatten(args) => block_on(flatten::flatten(args.0, terminal)),
+        Command::Retry(args) => block_on(retry::retry(args.0, terminal)),
+        Command::Emulator(args) => block_on(emulator::emulator(args.0, terminal)),
     }
 }
 
