@@ -1,6 +1,6 @@
 //! The client: one call, made until it succeeds or there is no point in making it again.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use batch_backend::{Error, Kind, Result};
 use bytes::{Bytes, BytesMut};
@@ -211,7 +211,17 @@ impl HttpClient {
         }
     }
 
-    async fn repeat(&self, request: &Request, whole: bool) -> Result<Reply> {
+    /// In a box, so that the code of the whole client behind it is made in this crate, once, and not in
+    /// each crate that waits for a call.
+    fn repeat<'a>(
+        &'a self,
+        request: &'a Request,
+        whole: bool,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>> {
+        Box::pin(self.repeated(request, whole))
+    }
+
+    async fn repeated(&self, request: &Request, whole: bool) -> Result<Reply> {
         let HttpConfig { clock, retry, jitter, credentials, .. } = &*self.config;
         let url = self.url(request)?;
         let began = clock.now();

@@ -1,7 +1,8 @@
 //! The one place that names Google's clients.
 //!
 //! Their types stay in here, behind functions without type parameters: whoever names them pays for
-//! their code generation, once a binary. `google-cloud-bigquery-v2` is the REST API, generated;
+//! their code generation, once a binary. The code of an `async fn` is made where it is waited for, so the one
+//! that names most is in a box. `google-cloud-bigquery-v2` is the REST API, generated;
 //! `google-cloud-bigquery` waits for queries.
 
 mod convert;
@@ -9,7 +10,7 @@ mod error;
 mod query;
 mod retry;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, pin::Pin, time::Duration};
 
 use batch_backend::{Error, Kind, Result};
 use batch_http::{
@@ -42,7 +43,15 @@ pub(crate) struct Google {
 }
 
 impl Google {
-    pub(crate) async fn connect(http: &HttpClient, retry: RetryPolicy, project: &str) -> Result<Self> {
+    pub(crate) fn connect<'a>(
+        http: &'a HttpClient,
+        retry: RetryPolicy,
+        project: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Self>> + Send + 'a>> {
+        Box::pin(Self::connected(http, retry, project))
+    }
+
+    async fn connected(http: &HttpClient, retry: RetryPolicy, project: &str) -> Result<Self> {
         init_tls();
         // Checked there to be an address that the login may be sent to.
         let endpoint = http.base_url(&Service::BigQuery)?;

@@ -1,12 +1,13 @@
 //! The one place that names Google's client.
 //!
 //! Its types stay in here, behind functions without type parameters: whoever names them pays for
-//! their code generation, once a binary.
+//! their code generation, once a binary. The code of an `async fn` is made where it is waited for, so those that
+//! other crates come to wait for are in boxes.
 
 mod error;
 mod retry;
 
-use std::{fmt, time::Duration};
+use std::{fmt, pin::Pin, time::Duration};
 
 use batch_backend::{Error, Kind, Result};
 use batch_http::{
@@ -30,7 +31,14 @@ pub(crate) struct Google {
 }
 
 impl Google {
-    pub(crate) async fn connect(http: &HttpClient, retry: RetryPolicy) -> Result<Self> {
+    pub(crate) fn connect(
+        http: &HttpClient,
+        retry: RetryPolicy,
+    ) -> Pin<Box<dyn Future<Output = Result<Self>> + Send + '_>> {
+        Box::pin(Self::connected(http, retry))
+    }
+
+    async fn connected(http: &HttpClient, retry: RetryPolicy) -> Result<Self> {
         init_tls();
         // Checked there to be an address that the login may be sent to.
         let endpoint = http.base_url(&Service::Storage)?;
@@ -74,7 +82,15 @@ impl Google {
     }
 
     /// Begins to read an object: its generation `generation`, or the newest.
-    pub(crate) async fn read(&self, uri: &GcsUri, generation: Option<i64>) -> Result<Reader> {
+    pub(crate) fn read<'a>(
+        &'a self,
+        uri: &'a GcsUri,
+        generation: Option<i64>,
+    ) -> Pin<Box<dyn Future<Output = Result<Reader>> + Send + 'a>> {
+        Box::pin(self.opened(uri, generation))
+    }
+
+    async fn opened(&self, uri: &GcsUri, generation: Option<i64>) -> Result<Reader> {
         let persistence = self.persistence();
         let mut request = self.storage.read_object(bucket_name(uri), uri.object());
         if let Some(generation) = generation {

@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    pin::Pin,
     time::Duration,
 };
 
@@ -64,7 +65,12 @@ pub(super) async fn discover(env: Env<'_>) -> Result<Credentials> {
     })
 }
 
-async fn look(seen: &Seen) -> Result<Credentials> {
+/// In a box, so that the code of each kind of login is made in this crate, once.
+fn look(seen: &Seen) -> Pin<Box<dyn Future<Output = Result<Credentials>> + Send + '_>> {
+    Box::pin(looked(seen))
+}
+
+async fn looked(seen: &Seen) -> Result<Credentials> {
     if let Some(token) = &seen.token {
         return Ok(Credentials::access_token(token));
     }
