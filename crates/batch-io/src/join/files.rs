@@ -95,6 +95,9 @@ const WINDOW: usize = 256 * 1024;
 /// Read at once where a line lies anywhere: most are shorter.
 const LINE: usize = 8 * 1024;
 
+/// A window that grew beyond this for one line is given back behind it.
+const KEPT: usize = 8 * 1024 * 1024;
+
 /// Lines that are skipped forward over no more than this are read in the file's order.
 const NEAR: u64 = 32 * 1024;
 
@@ -198,21 +201,41 @@ impl FileSet {
 
     /// Where in the window the line lies that begins at a place, without its end.
     fn line_range(&mut self, place: Place) -> Result<Range<usize>> {
-        let mut length = LINE;
+        self.load_line(place).map_err(|error| self.error_at(place, error))
+    }
+
+    fn load_line(&mut self, place: Place) -> io::Result<Range<usize>> {
+        let start = self.load(place.file(), place.byte(), LINE)?.start;
+        let mut looked = start;
         loop {
-            let range = self.load(place.file(), place.byte(), length).map_err(|error| self.error_at(place, error))?;
-            let bytes = &self.window[range.clone()];
-            let line = match memchr(b'\n', bytes) {
-                Some(end) => bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]),
-                // All that there is.
-                None if bytes.len() < length => bytes,
-                None => {
-                    length *= 4;
-                    continue;
-                }
-            };
-            return Ok(range.start..range.start + line.len());
+            if let Some(end) = memchr(b'\n', &self.window[looked..self.held]) {
+                let line = &self.window[start..looked + end];
+                return Ok(start..start + line.strip_suffix(b"\r").unwrap_or(line).len());
+            }
+            looked = self.held;
+            if self.load_more(place.file(), (looked - start).max(LINE))? == 0 {
+                // The last line needs no end.
+                return Ok(start..looked);
+            }
         }
+    }
+
+    /// Reads up to so many bytes more behind those that are held; how many there were.
+    fn load_more(&mut self, file: usize, count: usize) -> io::Result<usize> {
+        let (before, end) = (self.held, self.held + count);
+        if self.window.len() < end {
+            self.window.resize(end, 0);
+        }
+        let handle = open(&self.files, &mut self.open, file)?;
+        while self.held < end {
+            match read_at(handle, &mut self.window[self.held..end], self.window_byte + self.held as u64) {
+                Ok(0) => break,
+                Ok(count) => self.held += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.held - before)
     }
 
     /// The number of the line that begins at a place, from 1.
@@ -236,7 +259,11 @@ impl FileSet {
         let in_order = behind.is_some_and(|behind| behind <= self.held as u64 + NEAR);
         let wanted = if in_order { length.max(WINDOW) } else { length };
         (self.window_file, self.held) = (usize::MAX, 0);
-        // Grown and never shrunk: to fill it with zeros each time would cost more than the reading.
+        // What one long line made it is given back.
+        if KEPT < self.window.len() && wanted < KEPT {
+            self.window = Vec::new();
+        }
+        // Not shrunk otherwise: to fill it with zeros each time would cost more than the reading.
         if self.window.len() < wanted {
             self.window.resize(wanted, 0);
         }
@@ -344,7 +371,17 @@ mod tests {
             let mut file = File::create(&path).unwrap();
             let mut byte = 0;
             for line in 0..500_u64 {
-                let text = format!("{{\"key\":\"{number}-{line}\",\"pad\":\"{}\"}}\n", "x".repeat(1000));
+                // Some are longer than what is read at once, or than the window.
+                let pad = match line {
+                    100 | 250 => WINDOW + 7,
+                    line if line % 50 == 3 => 3 * LINE,
+                    _ => 1000,
+                };
+                let end = if line % 3 == 0 { "\r\n" } else { "\n" };
+                let mut text = format!("{{\"key\":\"{number}-{line}\",\"pad\":\"{}\"}}{end}", "x".repeat(pad));
+                if line == 499 {
+                    text.truncate(text.trim_end().len());
+                }
                 file.write_all(text.as_bytes()).unwrap();
                 let place = Place::new(number, byte).unwrap();
                 entries.push((number, line, Entry::new(Hash96::NONE, place, Reply::Line)));

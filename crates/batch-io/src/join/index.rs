@@ -159,7 +159,10 @@ impl Index {
         }
         let (start, entries) = self.bucket(hash);
         let first = first_of(hash, entries, self.prefix_bits);
-        let count = entries[first..].iter().take_while(|entry| entry.hash() == hash).count();
+        let rest = &entries[first..];
+        let few = rest.iter().take(FEW).take_while(|entry| entry.hash() == hash).count();
+        // A label that all share is that of as many as there are.
+        let count = if few < FEW { few } else { rest.partition_point(|entry| entry.hash() <= hash) };
         start + id(first)..start + id(first + count)
     }
 
@@ -179,23 +182,25 @@ impl Index {
     }
 }
 
+/// So many entries are looked at one after the other; among more, the place is found by halving them.
+const FEW: usize = 64;
+
 /// Where the first entry of a hash stands among those whose hash begins with the same bits, or would stand.
 ///
 /// Hashes are spread evenly, so its place among a few can nearly be told: that spares the memory of the others,
 /// which no cache holds where there are many predictions.
 fn first_of(hash: Hash96, entries: &[Entry], prefix_bits: u32) -> usize {
-    const FEW: usize = 64;
-    if FEW < entries.len() {
-        return entries.partition_point(|entry| entry.hash() < hash);
+    let guess = guess(hash, entries.len(), prefix_bits);
+    let (before, behind) = entries.split_at(guess);
+    let back = before.iter().rev().take(FEW).take_while(|entry| hash <= entry.hash()).count();
+    if back == FEW {
+        return before.partition_point(|entry| entry.hash() < hash);
     }
-    let mut first = guess(hash, entries.len(), prefix_bits);
-    while 0 < first && hash <= entries[first - 1].hash() {
-        first -= 1;
+    if 0 < back {
+        return guess - back;
     }
-    while first < entries.len() && entries[first].hash() < hash {
-        first += 1;
-    }
-    first
+    let on = behind.iter().take(FEW).take_while(|entry| entry.hash() < hash).count();
+    guess + if on < FEW { on } else { behind.partition_point(|entry| entry.hash() < hash) }
 }
 
 /// About where a hash stands among so many that begin with the same bits.
@@ -257,6 +262,27 @@ mod tests {
                 index.group(Hash96::exact("x")).start..index.group(Hash96::exact("x")).start
             );
         }
+    }
+
+    /// More under one hash than are looked at one by one, with others before and behind.
+    #[test]
+    fn a_hash_that_many_share_is_one_group() {
+        let hashes = (0..5_000_u64).map(|number| if number % 2 == 0 { 7 } else { number });
+        let entries = hashes.enumerate().map(|(place, number)| {
+            let hash = Hash96::exact(&format!("r{number}"));
+            Entry::new(hash, Place::new(0, place as u64).unwrap(), Reply::Line)
+        });
+        let index = Index::new(entries.collect());
+        assert_eq!(index.group(Hash96::exact("r7")).len(), 2_501);
+        assert!(
+            (0..5_000)
+                .filter(|number| number % 2 == 1 && *number != 7)
+                .all(|number| { index.group(Hash96::exact(&format!("r{number}"))).len() == 1 })
+        );
+        let all = (0..1_000).map(|place| Entry::new(Hash96::exact("x"), Place::new(0, place).unwrap(), Reply::Line));
+        let index = Index::new(all.collect());
+        assert_eq!(index.group(Hash96::exact("x")), 0..1_000);
+        assert!(index.group(Hash96::exact("y")).len() == 0);
     }
 
     #[test]

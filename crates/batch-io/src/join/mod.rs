@@ -59,9 +59,9 @@ use write::ResultWriter;
 /// service may have retyped it; what is left then by a [label](Self::label), and what is
 /// left then by the [request](Self::requests) itself.
 ///
-/// The predictions are read twice, and in between only where each of them lies is kept, in
-/// 24 bytes a prediction: the first time from front to end, the second time in the order of
-/// the table. The table is read once where all keys are strings and no other way was asked
+/// The predictions are read twice: the first time from front to end, the second time in the order of
+/// the table. In between, where each of them lies is kept in 24 bytes, or in 32 where its answer is not kept
+/// too: short answers are, in 8 MB at most, and are not read again. The table is read once where all keys are strings and no other way was asked
 /// for, or where there are no keys and the label is text with the index in it; otherwise once
 /// more for each way.
 ///

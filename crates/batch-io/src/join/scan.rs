@@ -200,6 +200,7 @@ impl Scan {
             }
         }
         self.lines += lines.passed();
+        self.kept.give_back(looks.room);
         Ok(())
     }
 

@@ -126,8 +126,8 @@ impl Record {
         }
     }
 
-    /// The same value as [`get`](Self::get), in the pieces in which it stands in the table: more than one where
-    /// the table has a quote doubled. For who copies it anyway, and spares putting it together first.
+    /// The same value as [`get`](Self::get), in the pieces in which it stands in the table: several where
+    /// the table has quotes doubled, and none for an empty value. For who copies it anyway, and spares putting it together first.
     ///
     /// # Panics
     /// Like [`get`](Self::get).
