@@ -18,11 +18,16 @@ use crate::text::Text;
 const BATCH: usize = 1024;
 /// So many texts are looked at to find out whether they repeat.
 const SAMPLE: usize = 1000;
-/// Texts that are longer on average are neither gathered in a dictionary, nor is the least and the
+/// Where most texts are longer, they are neither gathered in a dictionary, nor is the least and the
 /// greatest of them looked for: both take time, and help nobody.
 const LONG: usize = 256;
-/// What a text counts for beside its bytes in the size of a row group.
+/// What a text counts for beside its bytes in the size of a row group, and what a null does.
 const PER_TEXT: usize = 10;
+const PER_NULL: usize = 2;
+/// Of fewer texts nothing is told, so that a long one among the first does not decide for all: unless they take
+/// so many bytes together.
+const ENOUGH: usize = 100;
+const MUCH: usize = 16 * PAGE_BYTES;
 
 /// What is known of a column of any type.
 struct Head {
@@ -69,7 +74,7 @@ impl Texts {
 
     /// The next row's text, or none. Tells what it counts for in the size of a row group.
     pub(crate) fn push<T: Text>(&mut self, text: Option<T>, compressor: &mut Compressor) -> Result<usize> {
-        let weight = PER_TEXT + text.as_ref().map_or(0, Text::length);
+        let weight = text.as_ref().map_or(PER_NULL, |text| PER_TEXT + text.length());
         if let Form::Plain(pages) = &mut self.form {
             pages.push(text, compressor)?;
             return Ok(weight);
@@ -79,7 +84,8 @@ impl Texts {
             text.each_piece(|piece| self.bytes.extend_from_slice(piece));
             self.ends.push(self.bytes.len());
         }
-        if PAGE_BYTES <= self.bytes.len() && matches!(self.form, Form::Open) {
+        let (bytes, texts) = (self.bytes.len(), self.ends.len());
+        if PAGE_BYTES <= bytes && (ENOUGH <= texts || MUCH <= bytes) && matches!(self.form, Form::Open) {
             self.choose(compressor)?;
         }
         Ok(weight)
@@ -91,7 +97,12 @@ impl Texts {
 
     /// Tells from the texts that are there how they and all that follow are written.
     fn choose(&mut self, compressor: &mut Compressor) -> Result<()> {
-        let is_long = LONG * self.ends.len() < self.bytes.len();
+        if self.ends.is_empty() {
+            return Ok(());
+        }
+        let starts = std::iter::once(&0).chain(&self.ends);
+        let long = starts.zip(&self.ends).filter(|(start, end)| LONG < **end - **start).count();
+        let is_long = self.ends.len() < 2 * long;
         if !is_long && self.repeats() {
             self.form = Form::Listed;
             return Ok(());

@@ -54,9 +54,10 @@ pub fn write_join<W: Write + Send>(
 /// All columns are optional in the schema, so that the files of several tables can be read as one.
 ///
 /// Rows are held until they take 32 MiB, or are 1,048,576: a row group, which is what a reader works on at
-/// once. Texts are compressed with Snappy as they come, in pages of 64 KiB, so that to hold them takes the
-/// memory of what is written. Columns whose values repeat among the first 64 KiB of them have a dictionary,
-/// columns of long texts have neither dictionary nor statistics.
+/// once. Texts are compressed with Snappy as they come, in pages of 64 KiB, so that to hold them takes about the
+/// memory of what is written. Columns whose values repeat among the first of them, a hundred at least, have a dictionary,
+/// and are held as they are until the row group is written; columns of long texts have neither dictionary nor
+/// statistics.
 /// There is no time and no name of a machine in the file: the same rows make the same bytes.
 pub struct ParquetResults<W: Write + Send> {
     state: State<W>,
