@@ -282,7 +282,7 @@ mod tests {
         let all = (0..1_000).map(|place| Entry::new(Hash96::exact("x"), Place::new(0, place).unwrap(), Reply::Line));
         let index = Index::new(all.collect());
         assert_eq!(index.group(Hash96::exact("x")), 0..1_000);
-        assert!(index.group(Hash96::exact("y")).len() == 0);
+        assert_eq!(index.group(Hash96::exact("y")).len(), 0);
     }
 
     #[test]
