@@ -91,6 +91,13 @@ fn grant(error: &ServiceError, request: &Request, member: &str) -> String {
         (Service::BigQuery, _) => {
             grant_on_project(project_of(request).unwrap_or("PROJECT"), member, "roles/bigquery.user")
         }
+        (Service::Vertex(_), _) if mentions(error, "storage.buckets.get") => match bucket_in(error) {
+            Some(bucket) => grant_on_bucket(bucket, member, "roles/storage.legacyBucketReader"),
+            None => grant_on_project(project_of(request).unwrap_or("PROJECT"), member, "roles/storage.bucketViewer"),
+        },
+        (Service::Vertex(_), _) if mentions(error, "bigquery.jobs.") => {
+            grant_on_project(project_of(request).unwrap_or("PROJECT"), member, "roles/bigquery.jobUser")
+        }
         // Whom the service sends to the input and the output of a job, or who sends it.
         (Service::Vertex(_), _) if mentions(error, "storage.") => match bucket_in(error) {
             Some(bucket) => grant_on_bucket(bucket, member, OBJECT_USER),

@@ -132,7 +132,9 @@ impl Error {
                 return hint;
             }
             if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::StorageFull) {
-                return Some("make room on the disk and run the same command again; it goes on from here");
+                return Some(
+                    "make room on the disk and run the same command again, without --new: it goes on from here",
+                );
             }
             cause = error.source();
         }

@@ -42,12 +42,10 @@ pub(crate) async fn finish(
             join(run, context).await?
         }
         None => {
-            check_input(run, |directory| {
-                format!(
-                    "put the table back as it was, or name a copy of it: `batch-cli collect {} --input FILE`; what was \
-                     answered stays in the run, and a new run would pay for it again",
-                    directory.display()
-                )
+            check_input(run, |_| {
+                "put the table back as it was and run the same command again, or name a copy of it with `batch-cli collect \
+                 RUN --input FILE`; what was answered stays in the run, and a new run would pay for it again"
+                    .to_owned()
             })?;
             join(run, context).await?
         }

@@ -117,7 +117,7 @@ impl Rows {
             let error = Error::new(Kind::RunDirectory, format!("{name}:{line}: not a row of a manifest"));
             error.with_hint(
                 "it was cut off or changed since it was written: put a copy in its place, or remove it and run the same \
-                 command again; no answer is lost by that",
+                 command again; no answer is lost by that, and records of shards that were refused are told as missing",
             )
         };
         let line = self.reader.position().line();

@@ -84,7 +84,9 @@ pub(crate) async fn submit(
                     // It is known that no job came of it: nothing is begun that would have to go on.
                     run.lock().await.update(|state| drop(state.shards[shard].attempts.pop()))?;
                 }
-                let goes_on = |hint: &str| format!("{hint}; then run the same command again: it goes on from here");
+                let goes_on = |hint: &str| {
+                    format!("{hint}; then run the same command again, without --new: it goes on from here")
+                };
                 let hint = match maybe_done {
                     true => Some("run it again: the job is looked for before another is created".to_owned()),
                     false => failed.hint().filter(|_| is_declined).map(goes_on),

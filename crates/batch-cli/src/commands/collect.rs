@@ -109,10 +109,15 @@ async fn finish(
         let failure = failure_of(error, run.state());
         if interrupted { failure.with_hint(format!("`batch-cli collect {directory}` goes on")) } else { failure }
     })?;
-    let going = match run.state().shards.len() {
+    let shards = &run.state().shards;
+    let has_job = |shard: &usize| shards[*shard].attempts.last().is_some_and(|attempt| attempt.job.is_some());
+    let jobs = running.iter().filter(|shard| has_job(shard)).count();
+    let unsent = running.len() - jobs;
+    let going = match shards.len() {
         1 => "the job has not ended".to_owned(),
-        jobs => format!("{} of {jobs} jobs have not ended", running.len()),
+        all => format!("{jobs} of {all} jobs have not ended"),
     };
+    let all = shards.len();
     let Some(report) = report else {
         terminal.say(&format!(
             "{going}; what has ended is collected\nhint: `batch-cli wait {directory}` waits for the end, --partial takes \
@@ -123,6 +128,15 @@ async fn finish(
     write_report(&report, args.format, terminal)?;
     if running.is_empty() {
         return thresholds.judge(&report, terminal);
+    }
+    if 0 < unsent {
+        terminal.say(&format!(
+            "{unsent} of {all} shards have no job yet, and their records are told as missing\nhint: the command that was to \
+             submit them goes on with `--run-dir {directory}`"
+        ));
+    }
+    if jobs == 0 {
+        return Ok(Exit::No);
     }
     terminal.say(&format!("{going}: records without a prediction so far are told as missing"));
     Ok(Exit::Running)

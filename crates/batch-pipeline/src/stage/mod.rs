@@ -115,11 +115,35 @@ async fn stage_round(run: &mut RunDir, round: u32, backends: &Backends, context:
         (Ok(()), Err(Halt::NobodyListens)) => Err(Error::new(Kind::Bug, "the builder stopped too early")),
         (Ok(()), Ok(())) => {
             // Half of it may have been built of the one table and half of the other.
-            check_input(run, |_| {
-                "nothing of it was submitted: run the same command again while nobody writes to the table".to_owned()
-            })?;
+            if let Err(error) = check_read(run) {
+                // What was built of another table is not this run's.
+                if !complete {
+                    run.update(|state| forget(state, round))?;
+                }
+                return Err(error);
+            }
             run.update(|state| *is_staged(state, round) = true)
         }
+    }
+}
+
+/// Sees that the table which the request lines were built of is still the run's, where it was read.
+fn check_read(run: &mut RunDir) -> Result<()> {
+    let hint = "put the table back as it was and run the same command again, without --new; nothing that was built just \
+                now was submitted";
+    let read = run.state().input_path();
+    check_input(run, |_| hint.to_owned())?;
+    if run.state().input_path() == read {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Input, format!("{} has changed while it was read", read.display())).with_hint(hint))
+}
+
+/// Takes back what was built for a round of which nothing was submitted.
+fn forget(state: &mut RunState, round: u32) {
+    state.shards.retain(|shard| shard.round != round || !shard.attempts.is_empty());
+    if round == 0 && state.shards.is_empty() {
+        (state.cached, state.selected) = (None, None);
     }
 }
 

@@ -49,8 +49,14 @@ async fn what_is_built_while_the_table_changes_is_not_submitted() {
     let mut run = world.open(&spec).unwrap();
     let error = changed_at(&world, &mut run, |event| matches!(event, Event::Staged { .. })).await;
     assert_eq!(error.kind(), Kind::Input);
-    assert!(error.hint().unwrap().starts_with("nothing of it was submitted"), "{error:?}");
+    assert!(error.hint().unwrap().starts_with("put the table back"), "{error:?}");
     assert_eq!(*world.jobs.created.lock().unwrap(), 0);
+    assert_eq!(run.state().shards, [], "what was built of two tables is not kept");
+    drop(run);
+
+    let mut run = world.table(TABLE).open(&spec).unwrap();
+    let report = world.go(&mut run, batch_pipeline::Stop::never()).await.unwrap();
+    assert_eq!((report.accounting.answered, *world.jobs.created.lock().unwrap()), (3, 1));
 }
 
 #[tokio::test]

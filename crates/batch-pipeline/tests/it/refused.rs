@@ -178,7 +178,10 @@ async fn ends_and_goes_on(reason: &'static str, hint: &'static str) {
     let mut run = world.open(&spec).unwrap();
     let error = world.go(&mut run, Stop::never()).await.unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Backend, "create the job of shard 1"));
-    assert_eq!(error.hint().unwrap(), format!("{hint}; then run the same command again: it goes on from here"));
+    assert_eq!(
+        error.hint().unwrap(),
+        format!("{hint}; then run the same command again, without --new: it goes on from here")
+    );
     let told = world.told();
     assert!(!told.iter().any(|line| line.starts_with("refused")), "{told:?}");
     assert!(!run.state().is_finished());
