@@ -35,7 +35,7 @@ const HELP: &str = "\
 cargo xtask bench [OPTIONS]
 
   --rows 10k,100k   sizes of the data; `k` and `m` are thousands and millions (10k,100k);
-                    of more than 200k, only build and join beside copy, polars and chdb
+                    of more than 200k, only build and join beside copy and chdb, build beside polars too
   --tasks a,b       build, join, join-jsonl, join-parquet, eval, upload, startup (all)
   --peers a,b       copy, python, orjson, duckdb, polars, chdb, or none (all)
   --cores 1,2       on how many cores; two cores are measured at the largest size alone (1,2)
@@ -94,7 +94,11 @@ pub(crate) fn bench(args: &[String]) -> Result {
                 }
                 let work = folder.join("work");
                 fs::create_dir_all(&work)?;
-                let quick = |peer: &&String| rows <= MANY || matches!(peer.as_str(), "copy" | "polars" | "chdb");
+                let quick = |peer: &&String| match peer.as_str() {
+                    "copy" | "chdb" => true,
+                    "polars" => rows <= MANY || matches!(task, Task::Build),
+                    _ => rows <= MANY,
+                };
                 let peers: Vec<String> = options.peers.iter().filter(quick).cloned().collect();
                 let setup = Setup { product: &product, python: &python, folder: &work, peers: &peers, threads: cores };
                 let rounds = match task {
