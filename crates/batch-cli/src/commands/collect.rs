@@ -112,12 +112,11 @@ async fn finish(
     let shards = &run.state().shards;
     let has_job = |shard: &usize| shards[*shard].attempts.last().is_some_and(|attempt| attempt.job.is_some());
     let jobs = running.iter().filter(|shard| has_job(shard)).count();
-    let unsent = running.len() - jobs;
-    let going = match shards.len() {
+    let (unsent, all) = (running.len() - jobs, shards.len());
+    let going = match all {
         1 => "the job has not ended".to_owned(),
-        all => format!("{jobs} of {all} jobs have not ended"),
+        _ => format!("{jobs} of {all} jobs have not ended"),
     };
-    let all = shards.len();
     let Some(report) = report else {
         terminal.say(&format!(
             "{going}; what has ended is collected\nhint: `batch-cli wait {directory}` waits for the end, --partial takes \
