@@ -139,8 +139,9 @@ mod parse {
     fn ours(bencher: Bencher<'_, '_>) {
         let (_folder, path, bytes) = file();
         bencher.counter(bytes).bench_local(|| {
-            let open =
-                || Table::new(Box::new(&b"body,category\n"[..]) as Box<dyn io::Read>, "table.csv", TableFormat::CSV);
+            let open = || {
+                Table::new(Box::new(&b"body,category\n"[..]) as Box<dyn io::Read + Send>, "table.csv", TableFormat::CSV)
+            };
             let join = Join::new(open, [path.clone()]).label("id", LABEL).threads(NonZero::<usize>::MIN);
             join.run(&mut io::sink(), &mut |_| {}).map(|summary| summary.superseded)
         });
@@ -228,7 +229,8 @@ fn join(bencher: Bencher<'_, '_>, output: &TableFormat) {
     let predictions = predictions(&table);
     std::fs::write(&path, &predictions).expect("there is room for files");
     bencher.counter(BytesCount::new(table.len() + predictions.len())).bench_local(|| {
-        let open = || Table::new(Box::new(table.as_bytes()) as Box<dyn io::Read + '_>, "table.csv", TableFormat::CSV);
+        let open =
+            || Table::new(Box::new(table.as_bytes()) as Box<dyn io::Read + Send + '_>, "table.csv", TableFormat::CSV);
         let join = Join::new(open, [path.clone()]).label("id", LABEL).output(*output);
         join.threads(NonZero::<usize>::MIN).run(&mut io::sink(), &mut |_| {})
     });

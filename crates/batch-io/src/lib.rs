@@ -42,6 +42,7 @@
 //! # Ok::<(), batch_io::Error>(())
 //! ```
 
+mod aligned;
 mod block;
 mod canonical;
 mod error;
@@ -53,6 +54,7 @@ mod lint;
 mod outcome;
 mod page;
 mod predictions;
+mod relay;
 mod request;
 mod suggest;
 mod table;

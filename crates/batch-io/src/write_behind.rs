@@ -1,19 +1,15 @@
 //! Writing on another thread, so that who makes the bytes need not wait for the disk.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
+
+use crate::aligned::{THROUGH, write_aligned};
 
 /// What is handed over at once: enough that neither side has to be woken up often.
 const PIECE: usize = 256 * 1024;
 /// How many pieces wait at most; with the two in hand this is all the memory it takes.
 const WAITING: usize = 4;
-/// So much is written through where nothing goes on beside the writing.
-const THROUGH: usize = 64 * 1024;
-/// What is written ends at a multiple of this, but for the last: a page of the system's that is written to twice
-/// takes a quarter more time in all.
-const ALIGNED: usize = 16 * 1024;
-
 /// A writer that lets another thread do the writing.
 ///
 /// To write a file of results costs as much time as to make them; with a second core both go
@@ -103,6 +99,12 @@ impl<W: Write + Send + 'static> WriteBehind<W> {
         Self { piece: Vec::new(), state: State::Here(out), cores: None }
     }
 
+    /// Writes to `out` on the thread that calls, however much it is: for who writes large pieces from several
+    /// threads in turn, as [`Build`](crate::Build) and [`Join`](crate::Join) do.
+    pub fn through(out: W) -> Self {
+        Self { cores: Some(1), ..Self::new(out) }
+    }
+
     /// Waits until everything is written and flushed, and gives the writer back.
     ///
     /// # Errors
@@ -161,35 +163,12 @@ impl<W: Write + Send + 'static> WriteBehind<W> {
     /// Writes what was gathered, and then these, on this thread; what is behind the last whole page is gathered.
     fn write_here(&mut self, bytes: &[u8]) -> io::Result<()> {
         let State::Here(out) = &mut self.state else { return Err(after_failure()) };
-        let length = self.piece.len() + bytes.len();
-        let whole = length - length % ALIGNED;
-        let gathered = whole.min(self.piece.len());
-        let (now, later) = bytes.split_at(whole - gathered);
-        let written = write_both(out, &self.piece[..gathered], now);
-        self.piece.drain(..gathered);
-        self.piece.extend_from_slice(later);
+        let written = write_aligned(out, &mut self.piece, bytes);
         if written.is_err() {
             self.state = State::Failed;
         }
         written
     }
-}
-
-/// In one call of the system, where the writer has one for it.
-fn write_both(out: &mut impl Write, one: &[u8], other: &[u8]) -> io::Result<()> {
-    let mut both = [IoSlice::new(one), IoSlice::new(other)];
-    let mut left = &mut both[..];
-    // For those that are empty.
-    IoSlice::advance_slices(&mut left, 0);
-    while !left.is_empty() {
-        match out.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => IoSlice::advance_slices(&mut left, count),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 fn after_failure() -> io::Error {
@@ -235,6 +214,7 @@ impl<W: Write + Send + 'static> Write for WriteBehind<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aligned::ALIGNED;
 
     fn on<W: Write + Send + 'static>(cores: usize, out: W) -> WriteBehind<W> {
         WriteBehind { cores: Some(cores), ..WriteBehind::new(out) }

@@ -155,7 +155,8 @@ impl Work {
             Some(evaluate) => Some(Comparison::new(evaluate, spec, &root.join("mismatches.csv"))?),
             None => None,
         };
-        let mut output = Placed::create(&root.join(results))?;
+        let (path, is_parquet) = (root.join(results), spec.results.is_parquet());
+        let mut output = if is_parquet { Placed::create(&path)? } else { Placed::create_through(&path)? };
         let mut compared = Ok(());
         let mut spent = self.spent.anew();
         let mut notes = self.notes.as_ref().map(|notes| Ok(notes.anew()));
@@ -179,7 +180,7 @@ impl Work {
             }
         };
         let failed = |error| Error::new(Kind::Input, "join the predictions").with_source(error);
-        let summary = match spec.results.is_parquet() {
+        let summary = match is_parquet {
             false => join.run(&mut output, &mut each).map_err(failed)?,
             true => {
                 let failed_to_write =
@@ -212,7 +213,7 @@ impl Attempted {
     }
 }
 
-/// A file that gets its name when it is whole. It is written on a thread of its own.
+/// A file that gets its name when it is whole.
 pub(crate) struct Placed {
     /// `None` only while it is placed.
     file: Option<WriteBehind<PacedFile>>,
@@ -220,10 +221,20 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
+    /// A file that is written on a thread of its own.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        Self::open(path, WriteBehind::new)
+    }
+
+    /// A file to which several threads in turn write what each has made.
+    pub(crate) fn create_through(path: &Path) -> Result<Self> {
+        Self::open(path, WriteBehind::through)
+    }
+
+    fn open(path: &Path, writer: fn(PacedFile) -> WriteBehind<PacedFile>) -> Result<Self> {
         let file = PacedFile::create(&temporary_of(path));
         let file = file.map_err(|error| Error::io(Kind::RunDirectory, "write", path, error))?;
-        Ok(Self { file: Some(WriteBehind::new(file)), path: path.to_owned() })
+        Ok(Self { file: Some(writer(file)), path: path.to_owned() })
     }
 
     pub(crate) fn place(mut self) -> Result<()> {

@@ -36,7 +36,7 @@ pub(crate) fn build(args: &BuildArgs, terminal: &Terminal) -> Result<Exit> {
     let template = RequestTemplate::compile(&request_spec(&spec)?, table.columns())?;
     let input = input_path(&spec, args.spec.as_deref());
     Output::is_none_of(output_path, [Some(&*input), args.spec.as_deref()].into_iter().flatten())?;
-    let mut output = Output::create(output_path)?;
+    let mut output = Output::create_through(output_path)?;
     let built = batch_io::build(table, &template, &key_spec(&spec), &mut output);
     let summary = built.map_err(|error| output::failed(error, output_path))?;
     output.finish()?;
@@ -97,10 +97,10 @@ pub(crate) fn check_here(spec: &Spec) -> Result<()> {
 }
 
 /// The table of a spec; `-` is standard input.
-pub(crate) fn open_table(spec: &Spec, spec_file: Option<&Path>) -> Result<Table<Box<dyn Read>>> {
+pub(crate) fn open_table(spec: &Spec, spec_file: Option<&Path>) -> Result<Table<Box<dyn Read + Send>>> {
     check_here(spec)?;
     let format = spec.table_format().map_err(Failure::new)?;
-    let (reader, name): (Box<dyn Read>, String) = if spec.input.path == Path::new("-") {
+    let (reader, name): (Box<dyn Read + Send>, String) = if spec.input.path == Path::new("-") {
         (Box::new(io::stdin()), "standard input".to_owned())
     } else {
         let path = input_path(spec, spec_file);

@@ -198,7 +198,7 @@ fn inputs(args: &EvalArgs) -> impl Iterator<Item = &Path> {
     input.into_iter().chain(args.spec.as_deref()).chain(args.predictions.iter().map(|path| &**path))
 }
 
-fn open(input: &Path, args: &EvalArgs) -> Result<Table<Box<dyn Read>>> {
+fn open(input: &Path, args: &EvalArgs) -> Result<Table<Box<dyn Read + Send>>> {
     if args.settings.input_format.is_none() && input.extension().is_some_and(|extension| extension == "parquet") {
         let failure = Failure::new(format!("{} is Parquet, and is not read here", input.display()));
         return Err(failure.with_hint(
@@ -212,7 +212,7 @@ fn open(input: &Path, args: &EvalArgs) -> Result<Table<Box<dyn Read>>> {
         Some("jsonl") => TableFormat::Jsonl,
         Some(other) => return Err(Failure::new(format!("--input-format {other:?} is not csv, tsv or jsonl"))),
     };
-    let (reader, name): (Box<dyn Read>, _) = if input == Path::new("-") {
+    let (reader, name): (Box<dyn Read + Send>, _) = if input == Path::new("-") {
         (Box::new(std::io::stdin()), "standard input".to_owned())
     } else {
         let file = File::open(input).map_err(|error| Failure::io("read the results", input, error))?;

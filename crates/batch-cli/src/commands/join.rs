@@ -35,10 +35,11 @@ pub(crate) fn join(args: &JoinArgs, terminal: &Terminal) -> Result<Exit> {
         join = join.requests(requests);
     }
     join = with_label(join, &args.settings);
-    let mut output = Output::create(&args.output)?;
+    let is_parquet = spec.results.is_parquet();
+    let mut output = if is_parquet { Output::create(&args.output)? } else { Output::create_through(&args.output)? };
     let failed = |error| output::failed(error, &args.output);
     let failed_to_write = |error| output::failed_to_write(error, &args.output);
-    let summary = match spec.results.is_parquet() {
+    let summary = match is_parquet {
         true => write_join(join, &mut output, &mut |_| {}).map_err(failed)?.map_err(failed_to_write)?,
         false => join.run(&mut output, &mut |_| {}).map_err(failed)?,
     };

@@ -40,15 +40,28 @@ impl Drop for Temporary {
 }
 
 impl Output {
-    /// Opens it at once, so that a wrong path is told before the work.
+    /// Opens it at once, so that a wrong path is told before the work. What is written is written behind.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        Self::open(path, WriteBehind::new, WriteBehind::new)
+    }
+
+    /// The same for what is made by several threads in turn, each of which writes what it made.
+    pub(crate) fn create_through(path: &Path) -> Result<Self> {
+        Self::open(path, WriteBehind::through, WriteBehind::through)
+    }
+
+    fn open(
+        path: &Path,
+        to_stdout: fn(io::Stdout) -> WriteBehind<io::Stdout>,
+        to_file: fn(File) -> WriteBehind<File>,
+    ) -> Result<Self> {
         let failed = |error| Failure::io("write", path, error);
         if path == Path::new("-") {
-            return Ok(Self { to: To::Stdout(WriteBehind::new(io::stdout())) });
+            return Ok(Self { to: To::Stdout(to_stdout(io::stdout())) });
         }
         if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
             let file = File::options().write(true).open(path).map_err(failed)?;
-            return Ok(Self { to: To::Special(WriteBehind::new(file)) });
+            return Ok(Self { to: To::Special(to_file(file)) });
         }
         if path.is_dir() {
             return Err(Failure::new(format!("{} is a directory", path.display())));
@@ -56,7 +69,7 @@ impl Output {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let temporary = path.with_file_name(name);
-        let writer = WriteBehind::new(File::create(&temporary).map_err(failed)?);
+        let writer = to_file(File::create(&temporary).map_err(failed)?);
         Ok(Self { to: To::File { writer, temporary: Temporary(temporary), path: path.to_owned() } })
     }
 

@@ -1,4 +1,4 @@
-//! Records that are read a few at a time, so that their predictions are looked up together.
+//! Records that are read some at a time, so that their predictions are looked up together.
 //!
 //! Of many predictions no cache holds the index, and each look waits for memory. Several that do not
 //! depend on each other wait no longer than one.
@@ -13,12 +13,23 @@ use super::pass::{Keyed, Pass};
 use super::predictions::Predictions;
 use super::row::Way;
 use crate::error::Result;
+use crate::relay::{Drawer, Next};
 
-/// So many are read at most; more than a processor waits for at once is of no use.
-const RECORDS: usize = 16;
-/// Of larger records there are fewer, and a place but the first keeps no memory of one for the next: now one, now
-/// another would have been that of the largest.
-const BYTES: usize = 64 * 1024;
+/// How much is read at most.
+#[derive(Clone, Copy)]
+struct Size {
+    records: usize,
+    bytes: usize,
+}
+
+/// More than a processor waits for at once is of no use.
+const ALONE: Size = Size { records: 16, bytes: 64 * 1024 };
+/// What a thread reads in its turn: so much that turns do not change often. From half of it on no more is read than the
+/// table holds in memory, which stays in a core's own cache.
+const IN_TURN: Size = Size { records: 2048, bytes: 192 * 1024 };
+/// The places of records but the first keep no more memory for those to come than so many times what there may be
+/// in text: now one is large, now another, and each place would have that of the largest.
+const KEPT: usize = 6;
 
 /// What of a record's prediction is known before it is looked up.
 #[derive(Clone, Debug)]
@@ -31,73 +42,87 @@ pub(super) enum Asked {
     Group(Way, Range<EntryId>),
 }
 
+impl Default for Asked {
+    fn default() -> Self {
+        Self::Settled(State::Open, 0)
+    }
+}
+
 /// The records that were read, each with its key and what is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// The first `count` are those that were read, the others memory.
-    rows: Vec<(Keyed, Result<Asked>)>,
+    rows: Vec<(Keyed, Asked)>,
     count: usize,
 }
 
 impl Ahead {
-    /// Reads the next records in place of those before; `Ok(false)` where they are the last.
-    ///
-    /// `ask` says what is asked for. Behind a record of which it fails no other is read. Whatever fails, those
-    /// that were read before are there.
-    pub(super) fn fill<R: Read>(
-        &mut self,
-        pass: &mut Pass<'_, R>,
-        mut ask: impl FnMut(&Pass<'_, R>, &Keyed) -> Result<Asked>,
-    ) -> Result<bool> {
+    /// Reads the next records in place of those before. Whatever fails, those that were read before are there.
+    pub(super) fn fill<R: Read>(&mut self, pass: &mut Pass<'_, R>, drawer: Drawer) -> Result<Next> {
+        let size = if drawer == Drawer::Alone { ALONE } else { IN_TURN };
         self.count = 0;
-        for (keyed, _) in self.rows.iter_mut().skip(1).filter(|(keyed, _)| BYTES < keyed.record().memory()) {
-            *keyed = Keyed::default();
+        let kept: usize = self.rows.iter().skip(1).map(|(keyed, _)| keyed.record().memory()).sum();
+        if KEPT * size.bytes < kept {
+            self.rows.truncate(1);
         }
         let mut bytes = 0;
-        while self.count < RECORDS && bytes < BYTES {
+        loop {
             if self.count == self.rows.len() {
-                self.rows.push((Keyed::default(), Ok(Asked::Settled(State::Open, 0))));
+                self.rows.push(<(Keyed, Asked)>::default());
             }
-            let (keyed, asked) = &mut self.rows[self.count];
+            let (keyed, _) = &mut self.rows[self.count];
             if !pass.read_to(keyed)? {
-                return Ok(false);
+                return Ok(Next::Nothing);
             }
             self.count += 1;
             bytes += keyed.record().size();
-            *asked = ask(pass, keyed);
-            if asked.is_err() {
-                break;
+            let is_full = size.records <= self.count || size.bytes <= bytes;
+            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= bytes && !pass.holds_next() {
+                return Ok(Next::More);
             }
         }
-        Ok(true)
+    }
+
+    /// Notes of each record what is asked for. Those behind one for which that fails are forgotten.
+    pub(super) fn ask(&mut self, mut ask: impl FnMut(&Keyed) -> Result<Asked>) -> Result<()> {
+        for (number, (keyed, asked)) in self.rows[..self.count].iter_mut().enumerate() {
+            match ask(keyed) {
+                Ok(what) => *asked = what,
+                Err(error) => {
+                    self.count = number;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Finds the groups of the hashes that are asked for.
     pub(super) fn look_up(&mut self, predictions: &Predictions) {
         let rows = &mut self.rows[..self.count];
-        let mut each = |look: &dyn Fn(&mut Asked)| {
-            rows.iter_mut().filter_map(|(_, asked)| asked.as_mut().ok()).for_each(look);
-        };
-        each(&|asked| match asked {
-            Asked::Hash(_, hash) => predictions.touch(*hash),
-            Asked::Settled(State::Found(_), entry) => predictions.touch_entry(*entry),
-            Asked::Settled(..) | Asked::Group(..) => {}
-        });
-        each(&|asked| {
+        for (_, asked) in &mut *rows {
+            match asked {
+                Asked::Hash(_, hash) => predictions.touch(*hash),
+                Asked::Settled(State::Found(_), entry) => predictions.touch_entry(*entry),
+                Asked::Settled(..) | Asked::Group(..) => {}
+            }
+        }
+        for (_, asked) in &mut *rows {
             if let Asked::Hash(way, hash) = asked {
                 *asked = Asked::Group(*way, predictions.group(*hash));
             }
-        });
-        each(&|asked| match asked {
-            Asked::Group(_, group) if group.start < group.end => predictions.touch_reply(group.start),
-            Asked::Settled(State::Found(_), entry) => predictions.touch_reply(*entry),
-            Asked::Group(..) | Asked::Settled(..) | Asked::Hash(..) => {}
-        });
+        }
+        for (_, asked) in rows {
+            match asked {
+                Asked::Group(_, group) if group.start < group.end => predictions.touch_reply(group.start),
+                Asked::Settled(State::Found(_), entry) => predictions.touch_reply(*entry),
+                Asked::Group(..) | Asked::Settled(..) | Asked::Hash(..) => {}
+            }
+        }
     }
 
-    /// Hands out the records in their order.
-    pub(super) fn rows(&mut self) -> impl Iterator<Item = (&Keyed, Result<Asked>)> {
-        let taken = || Ok(Asked::Settled(State::Open, 0));
-        self.rows[..self.count].iter_mut().map(move |(keyed, asked)| (&*keyed, std::mem::replace(asked, taken())))
+    /// The records in their order.
+    pub(super) fn rows(&self) -> &[(Keyed, Asked)] {
+        &self.rows[..self.count]
     }
 }

@@ -10,6 +10,7 @@ mod matches;
 mod pass;
 mod predictions;
 mod row;
+mod rows;
 mod scan;
 mod summary;
 mod write;
@@ -35,16 +36,13 @@ use crate::key::{KeySpec, Keys};
 use crate::predictions::{AnswerFormat, Formats};
 use crate::table::{Table, TableFormat};
 use crate::template::Template;
-use ahead::{Ahead, Asked};
 use columns::{Charge, FieldNames};
 use files::FileSet;
-use identity::Hash96;
-use index::EntryId;
-use matches::{Matches, State, read_request_line};
+use matches::{Matches, read_request_line};
 use pass::{Pass, Skip};
 use predictions::Predictions;
+use rows::{Finding, Joining, Rows};
 use scan::{PART, Scan, Wanted};
-use write::ResultWriter;
 
 /// Joins predictions to the records of a table and writes a row of results for each record,
 /// in the table's order.
@@ -105,7 +103,8 @@ pub struct Join<'a> {
     threads: NonZero<usize>,
 }
 
-type BoxedTable<'a> = Table<Box<dyn Read + 'a>>;
+type BoxedReader<'a> = Box<dyn Read + Send + 'a>;
+type BoxedTable<'a> = Table<BoxedReader<'a>>;
 type Opener<'a> = Box<dyn FnMut() -> Result<BoxedTable<'a>> + 'a>;
 
 impl fmt::Debug for Join<'_> {
@@ -119,7 +118,7 @@ impl<'a> Join<'a> {
     /// and it must be the same each time.
     pub fn new<F>(open: F, predictions: impl IntoIterator<Item = impl Into<PredictionFile>>) -> Self
     where
-        F: FnMut() -> Result<Table<Box<dyn Read + 'a>>> + 'a,
+        F: FnMut() -> Result<Table<Box<dyn Read + Send + 'a>>> + 'a,
     {
         Self {
             open: Box::new(open),
@@ -190,7 +189,7 @@ impl<'a> Join<'a> {
 
     /// Tells by its index which record was never sent: its outcome is
     /// [`Skipped`](crate::Outcome::Skipped), and no prediction is looked for.
-    pub fn skip(mut self, skip: impl Fn(u64) -> bool + 'a) -> Self {
+    pub fn skip(mut self, skip: impl Fn(u64) -> bool + Sync + 'a) -> Self {
         self.skip = Some(Box::new(skip));
         self
     }
@@ -237,14 +236,16 @@ impl<'a> Join<'a> {
         self
     }
 
-    /// On how many threads the predictions are read through; by default on as many as the
-    /// machine has. The results are the same for any number.
+    /// On how many threads the predictions are read through, and then, if there are two or more, the results written;
+    /// by default on as many as the machine has. The results are the same for any number.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Joins: writes the results to `out`, and hands each row to `on_row` as it is written.
+    /// Joins: writes the results to `out`, and hands each row to `on_row` before it is written.
+    ///
+    /// Both may be called on another thread than this, one after the other. `out` is written to in large pieces.
     ///
     /// # Errors
     /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) where a column of the input has the
@@ -253,9 +254,13 @@ impl<'a> Join<'a> {
     /// those of [`Table::read`] and [`Keys::key`](crate::Keys::key);
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). What is wrong with a prediction is no error:
     /// see [`JoinSummary::problems`].
-    pub fn run(self, out: &mut dyn Write, on_row: &mut dyn FnMut(&JoinedRow<'_>)) -> Result<JoinSummary> {
-        let writer = ResultWriter::new(out, self.output);
-        self.rows(Some(writer), on_row)
+    pub fn run(
+        self,
+        out: &mut (dyn Write + Send),
+        on_row: &mut (dyn FnMut(&JoinedRow<'_>) + Send),
+    ) -> Result<JoinSummary> {
+        let format = self.output;
+        self.rows(|rows, threads| rows.write(format, threads, out, on_row))
     }
 
     /// Joins like [`run`](Self::run), and writes nothing: for who makes something else of the rows.
@@ -263,14 +268,10 @@ impl<'a> Join<'a> {
     /// # Errors
     /// Those of [`run`](Self::run).
     pub fn for_each(self, on_row: &mut dyn FnMut(&JoinedRow<'_>)) -> Result<JoinSummary> {
-        self.rows(None, on_row)
+        self.rows(|rows, _| rows.for_each(on_row))
     }
 
-    fn rows(
-        mut self,
-        mut writer: Option<ResultWriter<'_>>,
-        on_row: &mut dyn FnMut(&JoinedRow<'_>),
-    ) -> Result<JoinSummary> {
+    fn rows(mut self, take: impl FnOnce(Rows<'_, BoxedReader<'a>>, usize) -> Result<()>) -> Result<JoinSummary> {
         // Opened before the long reading of the predictions, so that a fault shows at once.
         let mut table = (self.open)()?;
         Keys::new(&self.key, table.columns(), table.name())?;
@@ -304,48 +305,12 @@ impl<'a> Join<'a> {
         } else {
             None
         };
-        let mut pass = self.pass(table)?;
-        let failed = |error| Error::io("writing the results failed", error);
-        if let Some(writer) = &mut writer {
-            writer.header(&layout).map_err(failed)?;
-        }
-        let mut text = String::new();
-        let mut ahead = Ahead::default();
-        let mut has_more = true;
-        while has_more {
-            let read = ahead.fill(&mut pass, |pass, keyed| match (&matches, &own_label) {
-                (Some(matches), _) => {
-                    let (state, entry) = matches.get(keyed.record().index()).ok_or_else(|| pass.changed())?;
-                    Ok(Asked::Settled(state, entry))
-                }
-                (None, _) if pass.is_skipped(keyed.record()) => Ok(Asked::Settled(State::Skipped, 0)),
-                (None, Some(template)) => {
-                    text.clear();
-                    template.render(keyed.record(), keyed.key(), &mut text)?;
-                    Ok(Asked::Hash(Way::Label, Hash96::exact(&text).in_place_of_a_key()))
-                }
-                (None, None) => Ok(Asked::Hash(Way::Key, Hash96::exact(keyed.key()))),
-            });
-            ahead.look_up(&predictions);
-            for (keyed, asked) in ahead.rows() {
-                let (state, entry) = match asked? {
-                    Asked::Settled(state, entry) => (state, entry),
-                    Asked::Hash(way, hash) => found(way, predictions.take_group(predictions.group(hash))?),
-                    Asked::Group(way, group) => found(way, predictions.take_group(group)?),
-                };
-                pass.join(keyed, state, entry, &mut predictions, &layout, |row| {
-                    summary.add(row);
-                    summary.ambiguous += u64::from(state == State::Ambiguous);
-                    on_row(row);
-                    writer.as_mut().map_or(Ok(()), |writer| writer.row(row, &layout)).map_err(failed)
-                })?;
-            }
-            has_more = read?;
-        }
-        if matches.as_ref().is_some_and(|matches| matches.len() != summary.records) {
-            return Err(pass.changed());
-        }
-        writer.map_or(Ok(()), ResultWriter::finish).map_err(failed)?;
+        let pass = self.pass(table)?;
+        let columns = pass.table().columns().clone();
+        let skip = self.skip.as_deref();
+        let finding = Finding { matches, own_label, skip, table: pass.table().name().to_owned() };
+        let joining = Joining { predictions: &mut predictions, columns, layout: &layout, summary: &mut summary };
+        take(Rows { pass, finding, joining }, self.threads.get())?;
         summary.duplicates = predictions.duplicates;
         summary.unmatched = predictions.unmatched()?;
         for totals in predictions.superseded.values() {
@@ -405,10 +370,6 @@ impl<'a> Join<'a> {
         }
         Pass::new(table, &self.key, self.skip.as_deref())
     }
-}
-
-fn found(way: Way, entry: Option<EntryId>) -> (State, EntryId) {
-    entry.map_or((State::Open, 0), |entry| (State::Found(way), entry))
 }
 
 fn open_table(path: &Path, format: TableFormat) -> Result<BoxedTable<'static>> {

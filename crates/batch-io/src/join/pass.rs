@@ -2,18 +2,12 @@
 
 use std::io::Read;
 
-use super::columns::ResultColumns;
-use super::index::EntryId;
-use super::matches::State;
-use super::predictions::Predictions;
-use super::row::{Found, JoinedRow};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::key::{KeySpec, Keys};
-use crate::outcome::Outcome;
-use crate::table::{Record, Table};
+use crate::table::{Record, Table, TableMemory};
 
 /// Tells by its index which record was never sent.
-pub(super) type Skip<'a> = dyn Fn(u64) -> bool + 'a;
+pub(super) type Skip<'a> = dyn Fn(u64) -> bool + Sync + 'a;
 
 /// A record with its key.
 #[derive(Debug, Default)]
@@ -64,6 +58,20 @@ impl<'p, R: Read> Pass<'p, R> {
         Ok(true)
     }
 
+    pub(super) fn table(&self) -> &Table<R> {
+        &self.table
+    }
+
+    /// Whether the next record can be read without reading from the file.
+    pub(super) fn holds_next(&mut self) -> bool {
+        self.table.holds_next()
+    }
+
+    /// Goes on reading in this memory, and gives out what it had before.
+    pub(super) fn exchange(&mut self, memory: &mut TableMemory) {
+        self.table.exchange(memory);
+    }
+
     pub(super) fn record(&self) -> &Record {
         &self.last.record
     }
@@ -75,54 +83,11 @@ impl<'p, R: Read> Pass<'p, R> {
     pub(super) fn is_skipped(&self, record: &Record) -> bool {
         self.skip.is_some_and(|skip| skip(record.index()))
     }
+}
 
-    /// Hands out the row of a record that was read.
-    pub(super) fn join(
-        &self,
-        keyed: &Keyed,
-        state: State,
-        entry: EntryId,
-        predictions: &mut Predictions,
-        layout: &ResultColumns,
-        row: impl FnOnce(&JoinedRow<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let (columns, record, key) = (self.table.columns(), keyed.record(), keyed.key());
-        let missing = JoinedRow {
-            columns,
-            layout,
-            record,
-            key,
-            outcome: Outcome::Missing,
-            reading: None,
-            detail: "",
-            found: None,
-        };
-        match state {
-            State::Found(way) => predictions.with_reading(entry, |reading, file, byte| {
-                row(&JoinedRow {
-                    outcome: reading.outcome,
-                    reading: Some(reading),
-                    detail: &reading.detail(),
-                    found: Some(Found { way, file, byte }),
-                    columns,
-                    layout,
-                    record,
-                    key,
-                })
-            })?,
-            State::Open => row(&JoinedRow { detail: &format!("no prediction has the key {key:?}"), ..missing }),
-            State::Ambiguous => {
-                let detail = "the predictions with this key, which came back retyped, may be another record's";
-                row(&JoinedRow { detail, ..missing })
-            }
-            State::Skipped => row(&JoinedRow { outcome: Outcome::Skipped, detail: "not sent", ..missing }),
-        }
-    }
-
-    /// The table is not what it was in the pass before.
-    pub(super) fn changed(&self) -> Error {
-        Error::new(ErrorKind::Setting, "the table was changed while it was read")
-            .at(Position::file(self.table.name()))
-            .with_hint("run it again once nothing writes to the file")
-    }
+/// The table of this name is not what it was in the pass before.
+pub(super) fn changed(table: &str) -> Error {
+    Error::new(ErrorKind::Setting, "the table was changed while it was read")
+        .at(Position::file(table))
+        .with_hint("run it again once nothing writes to the file")
 }

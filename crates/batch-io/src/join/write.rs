@@ -1,7 +1,6 @@
 //! Results as CSV or JSONL.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
 
 use batch_model::prices::{self, UsageTotals};
 use memchr::{memchr, memchr3};
@@ -14,14 +13,9 @@ use crate::json::{self, Kind};
 use crate::page::Page;
 use crate::table::{TableFormat, ValueType};
 
-/// Gathered before it is written.
-const CHUNK: usize = 64 * 1024;
-
-/// Writes rows of results. A CSV is that of the `csv` crate byte for byte, and its tests' oracle; a record
+/// Makes rows of results. A CSV is that of the `csv` crate byte for byte, and its tests' oracle; a record
 /// that stands in the input as that crate would write it is copied as a whole.
-pub(super) struct ResultWriter<'w> {
-    out: &'w mut dyn Write,
-    page: Page,
+pub(super) struct RowWriter {
     form: Form,
 }
 
@@ -33,62 +27,42 @@ enum Form {
     },
 }
 
-impl<'w> ResultWriter<'w> {
-    pub(super) fn new(out: &'w mut dyn Write, format: TableFormat) -> Self {
-        let form = match format {
-            TableFormat::Csv { delimiter } => Form::Delimited(Box::new(Quoting::new(delimiter))),
-            TableFormat::Jsonl => Form::Jsonl { names: Vec::new() },
-        };
-        Self { out, page: Page::default(), form }
-    }
-
-    pub(super) fn header(&mut self, layout: &ResultColumns) -> io::Result<()> {
+impl RowWriter {
+    /// Appends what stands before the first row.
+    pub(super) fn new(format: TableFormat, layout: &ResultColumns, page: &mut Page) -> Self {
         let names = layout.names();
-        match &mut self.form {
-            Form::Delimited(quoting) => {
+        let form = match format {
+            TableFormat::Csv { delimiter } => {
+                let quoting = Quoting::new(delimiter);
                 for (number, name) in names.enumerate() {
                     match number {
-                        0 => quoting.push_first(name, &mut self.page),
-                        _ => quoting.push_next(name, &mut self.page),
+                        0 => quoting.push_first(name, page),
+                        _ => quoting.push_next(name, page),
                     }
                 }
-                self.page.push(b"\n");
-                self.write_full()
+                page.push(b"\n");
+                Form::Delimited(Box::new(quoting))
             }
-            Form::Jsonl { names: before } => {
-                for name in names {
+            TableFormat::Jsonl => {
+                let before = names.enumerate().map(|(number, name)| {
                     let mut page = Page::default();
-                    page.push(if before.is_empty() { b"{\"" } else { b",\"" });
+                    page.push(if number == 0 { b"{\"" } else { b",\"" });
                     push_escaped(name, &mut page);
                     page.push(b"\":");
-                    before.push(page.into_vec());
-                }
-                Ok(())
+                    page.into_vec()
+                });
+                Form::Jsonl { names: before.collect() }
             }
-        }
+        };
+        Self { form }
     }
 
-    pub(super) fn row(&mut self, row: &JoinedRow<'_>, layout: &ResultColumns) -> io::Result<()> {
+    /// Appends a row.
+    pub(super) fn push(&self, row: &JoinedRow<'_>, layout: &ResultColumns, page: &mut Page) {
         match &self.form {
-            Form::Delimited(quoting) => push_delimited(&mut self.page, quoting, row, layout),
-            Form::Jsonl { names } => push_object(&mut self.page, names, row, layout),
+            Form::Delimited(quoting) => push_delimited(page, quoting, row, layout),
+            Form::Jsonl { names } => push_object(page, names, row, layout),
         }
-        self.write_full()
-    }
-
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        self.write()?;
-        self.out.flush()
-    }
-
-    fn write_full(&mut self) -> io::Result<()> {
-        if CHUNK <= self.page.len() { self.write() } else { Ok(()) }
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        self.out.write_all(self.page.bytes())?;
-        self.page.clear();
-        Ok(())
     }
 }
 

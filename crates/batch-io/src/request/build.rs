@@ -3,29 +3,33 @@
 use std::fmt;
 use std::io::{Read, Write};
 use std::num::NonZero;
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::{self, Scope};
+use std::thread;
 
 use super::{LineInfo, RequestTemplate, no_records};
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::key::{KeySource, KeySpec, Keys};
 use crate::page::Page;
-use crate::table::{Record, Table};
+use crate::relay::{Drawer, Next, Stages, relay};
+use crate::table::{Record, Table, TableMemory};
 
 /// So much of a table is rendered at once: a batch and its lines stay in a core's own cache.
-const BATCH: Size = Size { bytes: 64 * 1024, records: 512 };
+const ALONE: Size = Size { bytes: 64 * 1024, records: 512 };
+/// What a thread reads in its turn: so much that turns do not change often. From half of it on no more is read than the
+/// table holds in memory.
+const IN_TURN: Size = Size { bytes: 192 * 1024, records: 2048 };
+/// So many threads there are where there is little to render: one reads, one writes, one does what is between.
+const THREADS: usize = 3;
 /// The records of a batch but the first keep no more memory for those of the next than so many times what they
 /// may have in text.
-const KEPT: usize = 16;
-/// How many batches a thread has at most, with the one that it renders.
-const WAITING: usize = 2;
+const KEPT: usize = 6;
 
 /// Builds the request lines of tables: [`build`](crate::build) with settings.
 ///
-/// The calling thread reads the table, tells keys apart and takes the lines; others may render them. The
+/// The table is read, the lines are made and handed out by several threads in turn, the calling one among them. The
 /// lines come in input order and with the same bytes for any number of [threads](Self::threads), and the
 /// error is that of the first record that has one. Threads are started for a table that is larger than
-/// some 64 KiB; what is held in memory is a few times that for each.
+/// some 64 KiB; each holds some ten times that in memory.
 ///
 /// ```
 /// use batch_io::{Build, KeySpec, RequestSpec, RequestTemplate, Table, TableFormat};
@@ -47,9 +51,13 @@ pub struct Build<'a> {
     template: &'a RequestTemplate,
     key: KeySpec,
     threads: Option<NonZero<usize>>,
-    wanted: Option<Box<dyn Fn(u64) -> bool + 'a>>,
-    batch: Size,
+    wanted: Option<Box<Wanted<'a>>>,
+    /// For one thread, and for several.
+    batch: (Size, Size),
 }
+
+/// Tells by its index of which record a line is wanted.
+type Wanted<'a> = dyn Fn(u64) -> bool + Send + Sync + 'a;
 
 /// What [`Build`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,31 +80,30 @@ impl fmt::Debug for Build<'_> {
 impl<'a> Build<'a> {
     /// Builds by a template, which must have been compiled for the columns of the table that is built of.
     pub fn new(template: &'a RequestTemplate, key: &KeySpec) -> Self {
-        Self { template, key: key.clone(), threads: None, wanted: None, batch: BATCH }
+        Self { template, key: key.clone(), threads: None, wanted: None, batch: (ALONE, IN_TURN) }
     }
 
-    /// On how many threads lines are rendered, beside the one that reads the table. With one all is done
-    /// on the calling thread.
+    /// On how many threads the table is read, lines are rendered and handed out: by turns where order asks for it,
+    /// else at once. With one all is done on the calling thread.
     ///
-    /// By default on as many as the machine has where a template has logic in it; where there is nothing but
-    /// text and plain placeholders, all on one: to put those together takes no longer than to hand a batch over
-    /// to another core.
+    /// By default on as many as the machine has; where a template has nothing but text and plain placeholders, on
+    /// three at most, since a fourth would only wait for its turn.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.threads = Some(threads);
         self
     }
 
     fn thread_count(&self) -> usize {
-        let default = || match self.template.has_logic() {
-            true => thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
-            false => NonZero::<usize>::MIN,
+        let default = || {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            if self.template.has_logic() { cores } else { cores.min(THREADS) }
         };
-        self.threads.unwrap_or_else(default).get()
+        self.threads.map_or_else(default, usize::from)
     }
 
     /// Tells by its index of which record a line is wanted. The others are read, so that their keys are
     /// known to differ, and not rendered.
-    pub fn only(mut self, wanted: impl Fn(u64) -> bool + 'a) -> Self {
+    pub fn only(mut self, wanted: impl Fn(u64) -> bool + Send + Sync + 'a) -> Self {
         self.wanted = Some(Box::new(wanted));
         self
     }
@@ -109,10 +116,11 @@ impl<'a> Build<'a> {
     /// [`ErrorKind::NoRecords`](crate::ErrorKind::NoRecords), since no job can be made of none;
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when writing fails. What was written until then is nothing to be
     /// used.
-    pub fn write<R: Read, W: Write>(self, table: Table<R>, mut out: W) -> Result<BuildSummary> {
+    pub fn write<R: Read + Send, W: Write + Send>(self, table: Table<R>, out: W) -> Result<BuildSummary> {
         let failed = |error| Error::io("writing the request lines failed", error);
-        let summary = self.run(table, |batch, _| out.write_all(batch.page.bytes()).map_err(failed))?;
-        out.flush().map_err(failed)?;
+        let mut out = Aligned::new(out);
+        let summary = self.run(table, |batch, _| out.write(batch.page.bytes()).map_err(failed))?;
+        out.finish().map_err(failed)?;
         Ok(summary)
     }
 
@@ -120,10 +128,10 @@ impl<'a> Build<'a> {
     ///
     /// # Errors
     /// Those of [`write`](Self::write) but for the last, and whatever `each` returns.
-    pub fn lines<R: Read, E: From<Error>>(
+    pub fn lines<R: Read + Send, E: From<Error> + Send>(
         self,
         table: Table<R>,
-        mut each: impl FnMut(LineInfo<'_>, &[u8]) -> Result<(), E>,
+        mut each: impl FnMut(LineInfo<'_>, &[u8]) -> Result<(), E> + Send,
     ) -> Result<BuildSummary, E> {
         let mut key = String::new();
         self.run(table, |batch, keys| {
@@ -138,79 +146,34 @@ impl<'a> Build<'a> {
         })
     }
 
-    fn run<R: Read, E: From<Error>>(
+    fn run<R: Read + Send, E: From<Error> + Send>(
         self,
         table: Table<R>,
-        mut take: impl FnMut(&Batch, KeySource) -> Result<(), E>,
+        mut take: impl FnMut(&Batch, KeySource) -> Result<(), E> + Send,
     ) -> Result<BuildSummary, E> {
         let mut source = Source::new(table, &self)?;
-        let threads = self.thread_count();
         let (name, keys) = (source.table.name().to_owned(), source.keys.source());
         let render = Render { template: self.template, keys, name: &name };
         let mut summary = BuildSummary::default();
-        let mut take = |batch: &mut Batch| {
+        let take = |batch: &mut Batch| {
             take(batch, keys)?;
             summary.records += batch.ends.len() as u64;
             summary.bytes += batch.page.len() as u64;
-            batch.failed.take().map_or(Ok(()), |error| Err(E::from(error)))
+            match batch.failed.take().or(batch.no_more.take()) {
+                Some(error) => Err(E::from(error)),
+                None => Ok(()),
+            }
         };
-        let mut batch = Batch::default();
-        let filled = source.fill(&mut batch);
-        if threads == 1 || !matches!(filled, Filled::Full) {
-            alone(&mut source, (batch, filled), &render, &mut take)?;
-        } else {
-            thread::scope(|scope| {
-                let workers = (0..threads).map(|_| Worker::start(scope, &render));
-                together(&mut source, (batch, filled), &mut Workers::new(workers.collect()), &mut take)
-            })?;
-        }
+        let threads = || self.thread_count();
+        let stages = Stages {
+            draw: |batch: &mut Batch, drawer| source.fill(batch, drawer),
+            work: |batch: &mut Batch| render.render(batch),
+            settle: |_: &mut Batch| Next::More,
+            take,
+        };
+        relay(stages, threads)?;
         summary.blank_lines = source.table.blank_lines();
         Ok(summary)
-    }
-}
-
-/// One batch after the other.
-fn alone<R: Read, E: From<Error>>(
-    source: &mut Source<'_, R>,
-    (mut batch, mut filled): (Batch, Filled),
-    render: &Render<'_>,
-    take: &mut impl FnMut(&mut Batch) -> Result<(), E>,
-) -> Result<(), E> {
-    loop {
-        render.render(&mut batch);
-        take(&mut batch)?;
-        match filled {
-            Filled::Full => filled = source.fill(&mut batch),
-            Filled::Ended => return Ok(()),
-            Filled::Failed(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Batches are read while others are rendered, and taken in the order in which they were read.
-fn together<R: Read, E: From<Error>>(
-    source: &mut Source<'_, R>,
-    (mut batch, mut filled): (Batch, Filled),
-    workers: &mut Workers,
-    take: &mut impl FnMut(&mut Batch) -> Result<(), E>,
-) -> Result<(), E> {
-    loop {
-        workers.send(batch)?;
-        let is_last = !matches!(filled, Filled::Full);
-        while workers.are_full() || is_last && !workers.are_idle() {
-            let mut batch = workers.receive()?;
-            take(&mut batch)?;
-            workers.spare.push(batch);
-        }
-        match filled {
-            Filled::Full => {
-                batch = workers.spare.pop().unwrap_or_default();
-                filled = source.fill(&mut batch);
-            }
-            Filled::Ended => return Ok(()),
-            // What stands before it in the table was taken, and had no error.
-            Filled::Failed(error) => return Err(error.into()),
-        }
     }
 }
 
@@ -225,6 +188,9 @@ struct Batch {
     ends: Vec<usize>,
     /// What is wrong with the record behind the last line.
     failed: Option<Error>,
+    /// What is wrong with the record behind the last one.
+    no_more: Option<Error>,
+    memory: TableMemory,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -233,21 +199,12 @@ struct Size {
     records: usize,
 }
 
-/// Why no more records were put into a batch.
-enum Filled {
-    Full,
-    /// The table has no more.
-    Ended,
-    /// What is wrong with the record behind those of the batch.
-    Failed(Error),
-}
-
 /// Where batches come from.
 struct Source<'b, R> {
     table: Table<R>,
     keys: Keys,
-    wanted: Option<&'b (dyn Fn(u64) -> bool + 'b)>,
-    batch: Size,
+    wanted: Option<&'b Wanted<'b>>,
+    batch: (Size, Size),
 }
 
 impl<'b, R: Read> Source<'b, R> {
@@ -257,35 +214,51 @@ impl<'b, R: Read> Source<'b, R> {
     }
 
     /// Puts the next records into a batch in place of those that it has.
-    fn fill(&mut self, batch: &mut Batch) -> Filled {
+    fn fill(&mut self, batch: &mut Batch, drawer: Drawer) -> Next {
+        if drawer == Drawer::InTurn {
+            self.table.exchange(&mut batch.memory);
+        }
+        let filled = self.fill_here(batch, drawer);
+        if drawer == Drawer::InTurn {
+            self.table.exchange(&mut batch.memory);
+        }
+        match filled {
+            Ok(next) => next,
+            Err(error) => {
+                batch.no_more = Some(error);
+                Next::Nothing
+            }
+        }
+    }
+
+    fn fill_here(&mut self, batch: &mut Batch, drawer: Drawer) -> Result<Next> {
+        let size = if drawer == Drawer::Alone { self.batch.0 } else { self.batch.1 };
         batch.count = 0;
         // The first of a batch may be as large as it will. Behind it large ones stand now here, now there, and
         // each of these places would keep the memory of the largest.
         let kept: usize = batch.records.iter().skip(1).map(Record::memory).sum();
-        if KEPT * self.batch.bytes < kept {
+        if KEPT * size.bytes < kept {
             batch.records.truncate(1);
         }
         let mut bytes = 0;
-        while batch.count < self.batch.records && bytes < self.batch.bytes {
+        loop {
             if batch.count == batch.records.len() {
                 batch.records.push(Record::new());
             }
             let record = &mut batch.records[batch.count];
-            match self.table.read(record) {
-                Ok(true) => {}
-                Ok(false) if self.table.records() == 0 => return Filled::Failed(no_records(self.table.name())),
-                Ok(false) => return Filled::Ended,
-                Err(error) => return Filled::Failed(error),
+            if !self.table.read(record)? {
+                return if self.table.records() == 0 { Err(no_records(self.table.name())) } else { Ok(Next::Nothing) };
             }
-            if let Err(error) = self.keys.key(record) {
-                return Filled::Failed(error);
-            }
+            self.keys.key(record)?;
             if self.wanted.is_none_or(|wanted| wanted(record.index())) {
                 batch.count += 1;
                 bytes += record.size();
             }
+            let is_full = size.records <= batch.count || size.bytes <= bytes;
+            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= bytes && !self.table.holds_next() {
+                return Ok(Next::More);
+            }
         }
-        Filled::Full
     }
 }
 
@@ -314,70 +287,6 @@ impl Render<'_> {
     }
 }
 
-/// A thread that renders batches in the order in which it gets them.
-struct Worker {
-    to: SyncSender<Batch>,
-    from: Receiver<Batch>,
-}
-
-impl Worker {
-    fn start<'scope>(scope: &'scope Scope<'scope, '_>, render: &'scope Render<'scope>) -> Self {
-        // There is room for all that a worker may have, so that neither side ever waits to hand over.
-        let (to, batches) = mpsc::sync_channel::<Batch>(WAITING);
-        let (rendered, from) = mpsc::sync_channel(WAITING);
-        scope.spawn(move || {
-            for mut batch in batches {
-                render.render(&mut batch);
-                if rendered.send(batch).is_err() {
-                    // Nobody wants any more: there was an error.
-                    return;
-                }
-            }
-        });
-        Self { to, from }
-    }
-}
-
-/// Threads that get batches in turn, so that what comes back in turn is in order.
-struct Workers {
-    workers: Vec<Worker>,
-    sent: usize,
-    received: usize,
-    /// Batches that were taken, for their memory.
-    spare: Vec<Batch>,
-}
-
-impl Workers {
-    fn new(workers: Vec<Worker>) -> Self {
-        Self { workers, sent: 0, received: 0, spare: Vec::new() }
-    }
-
-    fn are_full(&self) -> bool {
-        self.sent - self.received == WAITING * self.workers.len()
-    }
-
-    fn are_idle(&self) -> bool {
-        self.sent == self.received
-    }
-
-    fn send(&mut self, batch: Batch) -> Result<()> {
-        let worker = &self.workers[self.sent % self.workers.len()];
-        self.sent += 1;
-        worker.to.send(batch).map_err(|_| gone())
-    }
-
-    fn receive(&mut self) -> Result<Batch> {
-        let worker = &self.workers[self.received % self.workers.len()];
-        self.received += 1;
-        worker.from.recv().map_err(|_| gone())
-    }
-}
-
-/// A thread that ends too early does so in a panic, which the scope goes on with.
-fn gone() -> Error {
-    Error::io("rendering failed", std::io::Error::other("a thread ended too early"))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -396,7 +305,7 @@ mod tests {
     fn by_build(text: &str, template: &RequestTemplate, key: &KeySpec, threads: usize, batch: Size) -> Lines {
         let mut lines = Vec::new();
         let mut build = Build::new(template, key).threads(NonZero::new(threads).unwrap()).only(|index| index % 5 != 3);
-        build.batch = batch;
+        build.batch = (batch, batch);
         let built = build.lines(table(text), |info, line| {
             lines.push((info.index, info.line, info.key.to_owned(), String::from_utf8(line.to_vec()).unwrap()));
             Ok::<(), Error>(())
@@ -460,10 +369,10 @@ mod tests {
         let text = format!("body\n{}", rows.collect::<String>());
         let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table(&text).columns()).unwrap();
         let mut build = Build::new(&template, &KeySpec::Index);
-        build.batch = Size { bytes: 1000, records: 512 };
+        build.batch.0 = Size { bytes: 1000, records: 512 };
         let mut source = Source::new(table(&text), &build).unwrap();
         let mut batch = Batch::default();
-        while matches!(source.fill(&mut batch), Filled::Full) {}
+        while source.fill(&mut batch, Drawer::Alone) == Next::More {}
         let memory: usize = batch.records.iter().map(Record::memory).sum();
         assert!(memory < 5 * large.len(), "{memory}");
     }

@@ -133,7 +133,7 @@ impl<'t, R: Read> RequestLines<'t, R> {
 ///
 /// # Errors
 /// Those of [`Build::write`].
-pub fn build<R: Read, W: Write>(
+pub fn build<R: Read + Send, W: Write + Send>(
     table: Table<R>,
     template: &RequestTemplate,
     key: &KeySpec,

@@ -50,6 +50,18 @@ impl<R: Read> Buffer<R> {
         self.offset += count as u64;
     }
 
+    /// Goes on in other memory, with a copy of what was not consumed, and gives out its own.
+    pub(super) fn exchange(&mut self, memory: &mut Vec<u8>) {
+        let held = self.end - self.start;
+        let wanted = if held <= CAPACITY { CAPACITY } else { held.next_power_of_two() };
+        if memory.len() < wanted {
+            memory.resize(wanted, 0);
+        }
+        memory[..held].copy_from_slice(self.data());
+        std::mem::swap(&mut self.bytes, memory);
+        (self.start, self.end) = (0, held);
+    }
+
     /// Reads more behind what is there, or finds the end.
     ///
     /// Doubles at the least: whoever scans from the front again after each call still

@@ -29,6 +29,12 @@ impl Marks {
         self.escapes = Vec::new();
     }
 
+    /// Goes on in other memory, and gives out its own.
+    pub(super) fn exchange(&mut self, memory: &mut Self) {
+        std::mem::swap(&mut self.blocks, &mut memory.blocks);
+        std::mem::swap(&mut self.escapes, &mut memory.escapes);
+    }
+
     /// Looks at these bytes.
     pub(super) fn look(&mut self, bytes: &[u8]) {
         // What is there already is written over.

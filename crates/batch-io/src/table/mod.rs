@@ -68,6 +68,16 @@ pub struct Table<R> {
     records: u64,
     blank_lines: u64,
     longest_record: usize,
+    /// The length of the record at the front, where `fields` holds what it was split into.
+    split: Option<usize>,
+}
+
+/// Memory to read a table in, for each of the threads that do so in turn: a core need not wait for what another has
+/// in its cache only to write over it.
+#[derive(Debug, Default)]
+pub(crate) struct TableMemory {
+    bytes: Vec<u8>,
+    marks: Marks,
 }
 
 impl<R: Read> Table<R> {
@@ -94,6 +104,7 @@ impl<R: Read> Table<R> {
             records: 0,
             blank_lines: 0,
             longest_record,
+            split: None,
         };
         table.skip_byte_order_mark()?;
         match format {
@@ -140,6 +151,24 @@ impl<R: Read> Table<R> {
         match self.format {
             TableFormat::Csv { delimiter } => self.read_fields(Splitter::new(delimiter), record),
             TableFormat::Jsonl => self.read_object(record),
+        }
+    }
+
+    /// Whether the next record can be read without reading from the file, and is known to be one.
+    pub(crate) fn holds_next(&mut self) -> bool {
+        match self.format {
+            TableFormat::Csv { delimiter } => self.split_held(Splitter::new(delimiter)),
+            TableFormat::Jsonl => memchr(b'\n', self.buffer.data()).is_some(),
+        }
+    }
+
+    /// Goes on in this memory with what is held, and gives out its own; called with the same once more, it goes back
+    /// to that.
+    pub(crate) fn exchange(&mut self, memory: &mut TableMemory) {
+        self.buffer.exchange(&mut memory.bytes);
+        if let TableFormat::Csv { .. } = self.format {
+            self.marks.exchange(&mut memory.marks);
+            self.marks.look(self.buffer.bytes().0);
         }
     }
 
@@ -241,8 +270,24 @@ impl<R: Read> Table<R> {
         Ok(true)
     }
 
+    /// Splits the record at the front, if it is held as a whole and nothing is wrong with it, for the next call of
+    /// [`split`](Self::split).
+    fn split_held(&mut self, splitter: Splitter) -> bool {
+        if self.split.is_none() {
+            let (bytes, start) = self.buffer.bytes();
+            let input = Input { bytes, marks: &self.marks, start, last: self.buffer.at_eof() };
+            if let Ok(Split::Record(length)) = splitter.split(input, &mut self.fields) {
+                self.split = Some(length);
+            }
+        }
+        self.split.is_some()
+    }
+
     /// The length of the record at the front, split into `self.fields`.
     fn split(&mut self, splitter: Splitter) -> Result<Option<usize>> {
+        if let Some(length) = self.split.take() {
+            return Ok(Some(length));
+        }
         loop {
             let (bytes, start) = self.buffer.bytes();
             let input = Input { bytes, marks: &self.marks, start, last: self.buffer.at_eof() };
@@ -422,7 +467,78 @@ impl<R: Read> Table<R> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::page::Page;
+
+    /// A reader that gives a few bytes at a time.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let count = self.1.min(into.len());
+            self.0.read(&mut into[..count])
+        }
+    }
+
+    fn all(
+        mut table: Table<Trickle<'_>>,
+        mut between: impl FnMut(&mut Table<Trickle<'_>>),
+    ) -> (Vec<String>, Option<String>) {
+        let (mut records, mut record, mut escaped) = (Vec::new(), Record::new(), Page::default());
+        loop {
+            between(&mut table);
+            match table.read(&mut record) {
+                Ok(true) => {
+                    escaped.clear();
+                    (0..record.len()).for_each(|column| record.push_escaped(column, &mut escaped));
+                    let values: Vec<&str> = record.iter().collect();
+                    let place = (record.index(), record.line(), record.byte());
+                    records.push(format!("{place:?} {values:?} {}", String::from_utf8_lossy(escaped.bytes())));
+                }
+                Ok(false) => return (records, None),
+                Err(error) => return (records, Some(error.to_string())),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// Whoever comes when, with whatever is left in the memory.
+        #[test]
+        fn in_whichever_memory_it_is_read_the_records_are_the_same(
+            body in "(a|,|\"|\"x\"|\"\n\"\"\"|\r\n|\n|\n\n|é|\u{1}|long text of some length){0,60}",
+            jsonl: bool,
+            trickle in 1_usize..90,
+            readers in proptest::collection::vec(0_usize..5, 1..9),
+        ) {
+            let (text, format) = match jsonl {
+                true => (format!("{{\"x\":1}}\n{}", body.replace(',', "{\"x\":\"y\"}\n")), TableFormat::Jsonl),
+                false => (format!("x,y\n{body}"), TableFormat::CSV),
+            };
+            let open = || Table::new(Trickle(text.as_bytes(), trickle), "t", format).unwrap();
+            let mut memories = [const { None }; 3];
+            let mut readers = readers.iter().cycle();
+            let mut here = None;
+            let read = all(open(), |table| {
+                let reader = *readers.next().unwrap();
+                if let Some(before) = here.take() {
+                    let held = table.holds_next();
+                    let memory: &mut Option<TableMemory> = &mut memories[before];
+                    table.exchange(memory.as_mut().unwrap());
+                    assert_eq!(table.split.is_some(), held && !jsonl);
+                }
+                // Others read on where nobody entered.
+                if reader < memories.len() {
+                    table.exchange(memories[reader].get_or_insert_default());
+                    here = Some(reader);
+                }
+            });
+            prop_assert_eq!(read, all(open(), |_| {}));
+        }
+    }
 
     /// With the real limit the test would take as much memory as the limit allows.
     #[test]

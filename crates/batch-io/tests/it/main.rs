@@ -12,3 +12,4 @@ mod request_lines;
 mod support;
 mod table;
 mod template;
+mod turns;

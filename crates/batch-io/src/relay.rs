@@ -1,0 +1,360 @@
+//! Two cores, or more, for what is read, made and written in order.
+//!
+//! Each thread carries a batch through all three stages itself, and only the right to read and the right to
+//! write go from thread to thread: while one writes what it made, the other reads and makes. What a core has
+//! just read lies in its own cache when it is worked on, and what it made when it is written. With a thread
+//! for each stage, every byte would have to cross from core to core twice.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+
+/// So often the processor is offered to others before a thread sleeps until it is woken up. To wake a thread takes as
+/// long as to write a batch on a virtual machine, and whoever waits here waits for less than that.
+const PATIENCE: usize = 200;
+
+/// Whether there is more behind a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    More,
+    /// What may be behind it is not looked at.
+    Nothing,
+}
+
+/// Who draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drawer {
+    /// One thread, as far as is known.
+    Alone,
+    /// One of several, which take turns.
+    InTurn,
+}
+
+/// What happens to a batch, from the first to the last.
+pub(crate) struct Stages<D, W, S, T> {
+    /// Puts what comes next into a batch, on one thread at a time.
+    pub(crate) draw: D,
+    /// What any number of threads may do at once.
+    pub(crate) work: W,
+    /// What is to be done in the order in which batches were drawn. What it says is behind the batch that it ended
+    /// with comes no further.
+    pub(crate) settle: S,
+    /// The same again; while one batch is taken another can be settled. An error ends it all, though batches behind
+    /// may have been settled.
+    pub(crate) take: T,
+}
+
+/// Carries batch after batch through the stages until the last was taken, or one was not.
+///
+/// How many threads there are to be is asked once there is a second batch. With one the calling thread does it all;
+/// otherwise it is one of them. A thread that cannot be started is one less.
+pub(crate) fn relay<B, D, W, S, T, E>(stages: Stages<D, W, S, T>, threads: impl FnOnce() -> usize) -> Result<(), E>
+where
+    B: Default + Send,
+    D: FnMut(&mut B, Drawer) -> Next + Send,
+    W: Fn(&mut B) + Sync,
+    S: FnMut(&mut B) -> Next + Send,
+    T: FnMut(&mut B) -> Result<(), E> + Send,
+    E: Send,
+{
+    let Stages { mut draw, work, mut settle, mut take } = stages;
+    let mut batch = B::default();
+    let mut drawn = draw(&mut batch, Drawer::Alone);
+    let threads = if drawn == Next::More { threads() } else { 1 };
+    if threads < 2 {
+        loop {
+            work(&mut batch);
+            let settled = settle(&mut batch);
+            take(&mut batch)?;
+            if [drawn, settled].contains(&Next::Nothing) {
+                return Ok(());
+            }
+            drawn = draw(&mut batch, Drawer::Alone);
+        }
+    }
+    let relay = Relay {
+        draw: Mutex::new(Some(draw)),
+        drawn: AtomicU64::new(1),
+        work,
+        settle: Gate::new(settle),
+        take: Gate::new((take, Ok(()))),
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            if thread::Builder::new().spawn_scoped(scope, || relay.run(None)).is_err() {
+                break;
+            }
+        }
+        relay.run(Some((0, batch)));
+    });
+    relay.take.into_inner().1
+}
+
+struct Relay<D, W, S, T> {
+    /// Nothing where there is no more to draw.
+    draw: Mutex<Option<D>>,
+    /// How many batches were drawn: the number of the next.
+    drawn: AtomicU64,
+    work: W,
+    settle: Gate<S>,
+    /// With how it ended.
+    take: Gate<T>,
+}
+
+impl<D, W, S, T, E> Relay<D, W, S, (T, Result<(), E>)> {
+    /// Carries the batch that was drawn, if one was, and then others until there are no more.
+    fn run<B: Default>(&self, first: Option<(u64, B)>)
+    where
+        D: FnMut(&mut B, Drawer) -> Next,
+        W: Fn(&mut B),
+        S: FnMut(&mut B) -> Next,
+        T: FnMut(&mut B) -> Result<(), E>,
+    {
+        let _closes = ClosesBoth(&self.settle, &self.take);
+        let (mut number, mut batch) = match first {
+            Some((number, batch)) => (Some(number), batch),
+            None => (None, B::default()),
+        };
+        while let Some(drawn) = number.take().or_else(|| self.draw(&mut batch)) {
+            (self.work)(&mut batch);
+            if !self.settle.pass(drawn, |settle| settle(&mut batch)) {
+                return;
+            }
+            let taken = self.take.pass(drawn, |(take, ended)| {
+                *ended = take(&mut batch);
+                if ended.is_ok() { Next::More } else { Next::Nothing }
+            });
+            if !taken {
+                return;
+            }
+        }
+    }
+
+    /// The number of the batch that was drawn.
+    fn draw<B>(&self, batch: &mut B) -> Option<u64>
+    where
+        D: FnMut(&mut B, Drawer) -> Next,
+    {
+        let mut held = match be_patient(|| self.draw.try_lock().ok()) {
+            Some(held) => held,
+            // Of one that panicked nothing more is drawn.
+            None => self.draw.lock().ok()?,
+        };
+        if self.settle.is_closed() || self.take.is_closed() {
+            return None;
+        }
+        if held.as_mut()?(batch, Drawer::InTurn) == Next::Nothing {
+            *held = None;
+        }
+        // While nobody else can draw: the numbers are in the order of what was drawn.
+        Some(self.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What batches pass one at a time, in the order of their numbers.
+struct Gate<T> {
+    behind: Mutex<T>,
+    /// The number of the batch that may pass. It changes while `behind` is locked, and is looked at without.
+    turn: AtomicU64,
+    turned: Condvar,
+}
+
+/// The turn of a gate that no batch passes any more.
+const CLOSED: u64 = u64::MAX;
+
+impl<T> Gate<T> {
+    fn new(behind: T) -> Self {
+        Self { behind: Mutex::new(behind), turn: AtomicU64::new(0), turned: Condvar::new() }
+    }
+
+    /// Waits for its turn; `false` where that never comes.
+    fn pass(&self, number: u64, with: impl FnOnce(&mut T) -> Next) -> bool {
+        let has_come = || [number, CLOSED].contains(&self.turn.load(Ordering::Acquire));
+        be_patient(|| has_come().then_some(()));
+        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = self.turned.wait_while(behind, |_| !has_come());
+        let mut behind = behind.unwrap_or_else(PoisonError::into_inner);
+        if self.is_closed() {
+            return false;
+        }
+        let next = match with(&mut behind) {
+            Next::More => number + 1,
+            Next::Nothing => CLOSED,
+        };
+        self.turn.store(next, Ordering::Release);
+        drop(behind);
+        self.turned.notify_all();
+        true
+    }
+
+    fn is_closed(&self) -> bool {
+        self.turn.load(Ordering::Acquire) == CLOSED
+    }
+
+    fn close(&self) {
+        let behind = self.behind.lock();
+        self.turn.store(CLOSED, Ordering::Release);
+        drop(behind);
+        self.turned.notify_all();
+    }
+
+    fn into_inner(self) -> T {
+        self.behind.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the others end where its thread panics: the turn of its batch never comes.
+struct ClosesBoth<'a, S, T>(&'a Gate<S>, &'a Gate<T>);
+
+impl<S, T> Drop for ClosesBoth<'_, S, T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.close();
+            self.1.close();
+        }
+    }
+}
+
+/// Asks again and again for a while.
+fn be_patient<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..PATIENCE {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        thread::yield_now();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Barrier, mpsc};
+
+    use super::*;
+
+    /// Numbers below `end`, one a batch, each squared; settled up to one, and taken up to one.
+    fn squares(end: u64, threads: usize, settle_to: u64, take_to: u64) -> (Vec<u64>, Vec<u64>, Result<(), u64>) {
+        let (mut next, mut settled, mut taken) = (0, Vec::new(), Vec::new());
+        let stages = Stages {
+            draw: |batch: &mut u64, _| {
+                *batch = next;
+                next += 1;
+                if next < end { Next::More } else { Next::Nothing }
+            },
+            work: |batch: &mut u64| *batch *= *batch,
+            settle: |batch: &mut u64| {
+                settled.push(*batch);
+                if settled.len() as u64 <= settle_to { Next::More } else { Next::Nothing }
+            },
+            take: |batch: &mut u64| {
+                if taken.len() as u64 == take_to {
+                    return Err(*batch);
+                }
+                taken.push(*batch);
+                Ok(())
+            },
+        };
+        let ended = relay(stages, || threads);
+        (settled, taken, ended)
+    }
+
+    fn all_to(end: u64) -> Vec<u64> {
+        (0..end).map(|number| number * number).collect()
+    }
+
+    #[test]
+    fn all_pass_in_the_order_in_which_they_were_drawn() {
+        for threads in 1..5 {
+            for end in [1, 2, 3, 1000] {
+                assert_eq!(squares(end, threads, u64::MAX, u64::MAX), (all_to(end), all_to(end), Ok(())));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_ends_it() {
+        for threads in 1..5 {
+            for to in [0, 1, 2, 500, 999] {
+                let (_, taken, ended) = squares(1000, threads, u64::MAX, to);
+                assert_eq!((taken, ended), (all_to(to), Err(to * to)));
+            }
+        }
+    }
+
+    #[test]
+    fn behind_what_ends_the_settling_nothing_is_settled_and_all_before_is_taken() {
+        for threads in 1..5 {
+            for to in [0, 1, 2, 500, 999] {
+                let expected = all_to(to + 1);
+                assert_eq!(squares(1000, threads, to, u64::MAX), (expected.clone(), expected, Ok(())));
+            }
+        }
+    }
+
+    /// Each waits for what the other says.
+    #[test]
+    fn the_stages_go_on_beside_each_other() {
+        let (said, heard) = mpsc::channel();
+        // A receiver can only be looked at by one thread at a time.
+        let heard = Mutex::new(heard);
+        let mut drawn = 0;
+        let both = Barrier::new(2);
+        let mut taken = Vec::new();
+        let stages = Stages {
+            draw: |batch: &mut u64, _| {
+                *batch = drawn;
+                drawn += 1;
+                if drawn < 3 { Next::More } else { Next::Nothing }
+            },
+            work: |batch: &mut u64| {
+                if *batch < 2 {
+                    both.wait();
+                }
+            },
+            settle: |batch: &mut u64| {
+                if *batch == 2 {
+                    said.send(()).expect("the one before is being taken");
+                }
+                Next::More
+            },
+            take: |batch: &mut u64| {
+                if *batch == 1 {
+                    let heard = heard.lock().map_err(|_| "a thread panicked")?;
+                    heard.recv().map_err(|_| "nothing is settled any more")?;
+                }
+                taken.push(*batch);
+                Ok::<_, &str>(())
+            },
+        };
+        assert_eq!(relay(stages, || 2), Ok(()));
+        assert_eq!(taken, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_panic_ends_it_and_is_handed_on() {
+        for stage in 0..4 {
+            let panicked = std::panic::catch_unwind(|| {
+                let mut next = 0;
+                let stages = Stages {
+                    draw: |batch: &mut u64, _| {
+                        *batch = next;
+                        next += 1;
+                        assert!(stage != 0 || next < 100, "drawing");
+                        Next::More
+                    },
+                    work: |batch: &mut u64| assert!(stage != 1 || *batch < 100, "working"),
+                    settle: |batch: &mut u64| {
+                        assert!(stage != 2 || *batch < 100, "settling");
+                        Next::More
+                    },
+                    take: |batch: &mut u64| {
+                        assert!(stage != 3 || *batch < 100, "taking");
+                        Ok::<_, ()>(())
+                    },
+                };
+                relay(stages, || 3)
+            });
+            assert!(panicked.is_err(), "{stage}");
+        }
+    }
+}
