@@ -1,8 +1,8 @@
-//! Request lines, built on a thread of their own and cut into shards on their way.
+//! Request lines, built on threads of their own and cut into shards on their way.
 
 use std::path::PathBuf;
 
-use batch_io::{RequestLines, RequestTemplate};
+use batch_io::{Build, RequestTemplate};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
@@ -93,20 +93,15 @@ impl Builder {
         let table = open_table(&self.input, &self.spec)?;
         let template = RequestTemplate::compile(&request_spec(&self.spec)?, table.columns())?;
         let mut manifest = ManifestWriter::create(&self.root, self.first)?;
-        let mut lines = RequestLines::new(table, &template, &key_spec(&self.spec))?;
         let mut cut = Cut::new(&self);
-        let mut line = Vec::new();
-        while let Some(info) = lines.next_line_if(&mut line, wanted)? {
-            let index = info.index;
-            let length = info.length as u64;
+        Build::new(&template, &key_spec(&self.spec)).only(wanted).lines(table, |info, line| {
             check_length(&self.input, &info, &self.spec.limits)?;
-            if let Some(ended) = cut.cutter.before(length) {
+            if let Some(ended) = cut.cutter.before(info.length as u64) {
                 cut.end(ended)?;
             }
-            manifest.add(info.key, index, self.first + cut.cutter.index(), &line)?;
-            cut.add(index, &line)?;
-            line.clear();
-        }
+            manifest.add(info.key, info.index, self.first + cut.cutter.index(), line)?;
+            cut.add(info.index, line)
+        })?;
         if let Some(ended) = cut.cutter.end() {
             cut.end(ended)?;
         }
