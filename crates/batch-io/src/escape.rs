@@ -1,6 +1,6 @@
 //! Text as the inside of a JSON string.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::block::{BLOCK, Block, Level, Simd, dispatch};
 use crate::page::Page;
@@ -22,9 +22,9 @@ pub(crate) fn push_escaped_part(text: &str, escapes: &[u64], part: Range<usize>,
     let text = text.as_bytes();
     // For the instructions that find a bit and that copy a block.
     if doubled {
-        dispatch!(Level::new(), simd => push_part::<_, true>(simd, text, part, Known(escapes), out));
+        dispatch!(Level::new(), simd => push_part::<_, _, true>(simd, text, part, Known(escapes), out));
     } else {
-        dispatch!(Level::new(), simd => push_part::<_, false>(simd, text, part, Known(escapes), out));
+        dispatch!(Level::new(), simd => push_part::<_, _, false>(simd, text, part, Known(escapes), out));
     }
 }
 
@@ -35,21 +35,27 @@ fn push_text<S: Simd>(simd: S, text: &[u8], out: &mut Page) {
     if text.len() <= BLOCK {
         let mut padded = [0; 2 * BLOCK];
         padded[..text.len()].copy_from_slice(text);
-        return push_part::<_, false>(simd, &padded, 0..text.len(), Looked, out);
+        return push_part::<_, _, false>(simd, &padded, 0..text.len(), Looked, out);
     }
     // Blocks with another one behind them; what is left is copied to where it has that too.
     let whole = (text.len() - BLOCK) / BLOCK * BLOCK;
-    push_part::<_, false>(simd, text, 0..whole, Looked, out);
+    push_part::<_, _, false>(simd, text, 0..whole, Looked, out);
     let rest = &text[whole..];
     let mut padded = [0; 3 * BLOCK];
     padded[..rest.len()].copy_from_slice(rest);
-    push_part::<_, false>(simd, &padded, 0..rest.len(), Looked, out);
+    push_part::<_, _, false>(simd, &padded, 0..rest.len(), Looked, out);
 }
 
-/// Who knows which bytes of a block need an escape.
+/// Who knows which bytes of blocks need an escape.
 trait Escapes: Copy {
-    /// Which of the block of this number do.
-    fn of<S: Simd>(self, simd: S, number: usize, block: &[u8; BLOCK]) -> u64;
+    /// What is known of a block.
+    type Found: Copy;
+
+    /// What is known of the blocks from the one of this number on.
+    fn from(self, number: usize) -> impl Iterator<Item = Self::Found>;
+
+    /// Which bytes of a block need one.
+    fn of<S: Simd>(simd: S, found: Self::Found, block: &[u8; BLOCK]) -> u64;
 }
 
 /// They were looked for before.
@@ -62,34 +68,51 @@ struct Looked;
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 impl Escapes for Known<'_> {
+    type Found = u64;
+
     #[inline(always)]
-    fn of<S: Simd>(self, _: S, number: usize, _: &[u8; BLOCK]) -> u64 {
-        self.0[number]
+    fn from(self, number: usize) -> impl Iterator<Item = u64> {
+        self.0[number..].iter().copied()
+    }
+
+    #[inline(always)]
+    fn of<S: Simd>(_: S, found: u64, _: &[u8; BLOCK]) -> u64 {
+        found
     }
 }
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 impl Escapes for Looked {
+    type Found = ();
+
     #[inline(always)]
-    fn of<S: Simd>(self, simd: S, _: usize, block: &[u8; BLOCK]) -> u64 {
+    fn from(self, _: usize) -> impl Iterator<Item = ()> {
+        std::iter::repeat(())
+    }
+
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, (): (), block: &[u8; BLOCK]) -> u64 {
         Block::load(simd, block).json_escapes()
     }
 }
 
-/// So many blocks are written before it is seen to that there is room for more.
-const BLOCKS: usize = 16;
-/// Of nothing but the longest escapes, and what is written behind them at once.
-const ROOM: usize = 6 * BLOCK * BLOCKS + BLOCK;
+/// A power of two of bytes, so that a place is brought into them by an `and` and needs no other check.
+const REACH: usize = 8192;
+/// So many blocks are written before it is seen to that there is room for more: of nothing but the longest
+/// escapes they do not take more than the reach.
+const BLOCKS: usize = REACH / (6 * BLOCK);
+/// What is written within the reach ends here.
+const ROOM: usize = REACH + BLOCK;
 
 /// Copies block by block, and goes back to where an escape belongs: that takes fewer instructions than to
 /// copy from escape to escape, since the length of a block is known when this is compiled.
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn push_part<S: Simd, const DOUBLED: bool>(
+fn push_part<S: Simd, E: Escapes, const DOUBLED: bool>(
     simd: S,
     text: &[u8],
     part: Range<usize>,
-    escapes: impl Escapes,
+    escapes: E,
     out: &mut Page,
 ) {
     if part.is_empty() {
@@ -97,83 +120,114 @@ fn push_part<S: Simd, const DOUBLED: bool>(
     }
     let (first, last) = (part.start / BLOCK, (part.end - 1) / BLOCK);
     let (blocks, _) = text[..(last + 2) * BLOCK].as_chunks();
-    let mut pen = Pen::<DOUBLED> { from: part.start % BLOCK, mask: !0 << (part.start % BLOCK) };
-    let mut number = first;
-    while number < last {
-        let page = out.room(ROOM);
-        let end = last.min(number + BLOCKS);
-        let mut at = 0;
-        for two in blocks[number..=end].windows(2) {
-            at = pen.block(two, escapes.of(simd, number, &two[0]), page, at);
-            number += 1;
+    let (from, behind) = (part.start % BLOCK, (last + 1) * BLOCK - part.end);
+    let mut pen = Pen::<DOUBLED>::default();
+    if first == last {
+        pen.blocks(simd, blocks, escapes, first..=last, (from, !0 << from & !0 >> behind), out);
+        return out.truncate(out.len() - behind);
+    }
+    pen.blocks(simd, blocks, escapes, first..=first, (from, !0 << from), out);
+    for number in (first + 1..last).step_by(BLOCKS) {
+        pen.blocks(simd, blocks, escapes, number..=(last - 1).min(number + BLOCKS - 1), (0, !0), out);
+    }
+    pen.blocks(simd, blocks, escapes, last..=last, (0, !0 >> behind), out);
+    // Of the last one too much was copied.
+    out.truncate(out.len() - behind);
+}
+
+/// Writes blocks one behind the other.
+#[derive(Default)]
+struct Pen<const DOUBLED: bool> {
+    /// Set for the first byte of the next block if that is the second of two quotes of which one is written.
+    skip: u64,
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+impl<const DOUBLED: bool> Pen<DOUBLED> {
+    /// Writes the blocks of these numbers, [`BLOCKS`] of them at most: of the first what stands `from` there on,
+    /// and with the escapes that are `wanted` in each.
+    #[inline(always)]
+    fn blocks<S: Simd, E: Escapes>(
+        &mut self,
+        simd: S,
+        blocks: &[[u8; BLOCK]],
+        escapes: E,
+        numbers: RangeInclusive<usize>,
+        (from, wanted): (usize, u64),
+        out: &mut Page,
+    ) {
+        let Some(page) = out.room(ROOM).first_chunk_mut() else { return };
+        let (first, last) = numbers.into_inner();
+        // Where the block begins, which is in front of the page where some of it is left out.
+        let mut at = 0_usize.wrapping_sub(from);
+        for (two, found) in blocks[first..=last + 1].windows(2).zip(escapes.from(first)) {
+            let found = E::of(simd, found, &two[0]) & wanted;
+            at = self.block(two, from, found, page, at).wrapping_add(BLOCK);
         }
         out.advance(at);
     }
-    // Of the last one too much is copied, and taken back.
-    let behind = (last + 1) * BLOCK - part.end;
-    let page = out.room(ROOM);
-    let at = pen.block(&blocks[last..], escapes.of(simd, last, &blocks[last]) & !0 >> behind, page, 0);
-    out.advance(at - behind);
-}
 
-/// Where the text of a block begins, and what of it is looked for.
-struct Pen<const DOUBLED: bool> {
-    from: usize,
-    mask: u64,
-}
-
-impl<const DOUBLED: bool> Pen<DOUBLED> {
-    /// Writes the first of two blocks to `at` on the page, and says where it ends there.
-    #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+    /// Writes the first of two blocks, that begins at `at`, from this place in it on; and says where it would have
+    /// begun if it had no escapes.
     #[inline(always)]
-    fn block(&mut self, two: &[[u8; BLOCK]], found: u64, page: &mut [u8], mut at: usize) -> usize {
+    fn block(
+        &mut self,
+        two: &[[u8; BLOCK]],
+        from: usize,
+        mut found: u64,
+        page: &mut [u8; ROOM],
+        mut at: usize,
+    ) -> usize {
         let Some(two) = two.as_flattened().first_chunk::<{ 2 * BLOCK }>() else { return at };
-        let mut from = self.from;
-        let mut found = found & self.mask;
-        *self = Self { from: 0, mask: !0 };
-        page[at..at + BLOCK].copy_from_slice(&two[from..from + BLOCK]);
+        write::<BLOCK>(page, at.wrapping_add(from), &two[from..from + BLOCK]);
+        if DOUBLED {
+            found &= !std::mem::take(&mut self.skip);
+        }
         while found != 0 {
             let place = found.trailing_zeros() as usize;
             found &= found - 1;
             let byte = two[place];
-            at += place - from;
-            from = place;
             if DOUBLED && byte == b'"' {
                 // The second one stays.
-                page[at] = b'\\';
-                if place + 1 == BLOCK {
-                    self.mask = !1;
-                } else {
-                    found &= found - 1;
-                }
+                page[at.wrapping_add(place) % REACH] = b'\\';
+                found &= found.wrapping_sub(1);
+                self.skip = (place as u64 + 1) / BLOCK as u64;
                 continue;
             }
             let escape = &ESCAPES[usize::from(byte)];
-            page[at..at + ESCAPE].copy_from_slice(escape);
-            at += usize::from(escape[ESCAPE - 1]);
-            from += 1;
-            page[at..at + BLOCK].copy_from_slice(&two[from..from + BLOCK]);
+            write::<ESCAPE>(page, at.wrapping_add(place), escape);
+            // Behind it goes on what stands behind the byte.
+            at = at.wrapping_add(usize::from(escape[ESCAPE - 1]));
+            write::<BLOCK>(page, at.wrapping_add(place + 1), &two[place + 1..place + 1 + BLOCK]);
         }
-        at + BLOCK - from
+        at
     }
+}
+
+/// Copies bytes of which the number is known when this is compiled.
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn write<const COUNT: usize>(page: &mut [u8; ROOM], at: usize, bytes: &[u8]) {
+    let at = at % REACH;
+    page[at..at + COUNT].copy_from_slice(bytes);
 }
 
 /// What is written of an escape, whatever its length.
 const ESCAPE: usize = 8;
 
-/// The escape of each byte; its last byte is the length.
+/// The escape of each byte; its last byte is how much longer it is than the byte.
 const ESCAPES: [[u8; ESCAPE]; 256] = {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut escapes = [[0; ESCAPE]; 256];
     let mut byte = 0;
     while byte < 0x20 {
-        escapes[byte] = [b'\\', b'u', b'0', b'0', HEX[byte >> 4], HEX[byte & 15], 0, 6];
+        escapes[byte] = [b'\\', b'u', b'0', b'0', HEX[byte >> 4], HEX[byte & 15], 0, 5];
         byte += 1;
     }
     let short = *b"\"\"\\\\\nn\rr\tt\x08b\x0Cf";
     let mut place = 0;
     while place < short.len() {
-        escapes[short[place] as usize] = [b'\\', short[place + 1], 0, 0, 0, 0, 0, 2];
+        escapes[short[place] as usize] = [b'\\', short[place + 1], 0, 0, 0, 0, 0, 1];
         place += 2;
     }
     escapes
@@ -215,7 +269,7 @@ mod tests {
     /// The longest escapes, which no guess leaves room for.
     #[test]
     fn text_that_grows_sixfold() {
-        for length in [1, 8, 63, 64, 65, 1000] {
+        for length in [1, 8, 63, 64, 65, 1000, 10_000] {
             assert_eq!(escaped(&"\u{1}".repeat(length)), "\\u0001".repeat(length));
         }
     }
@@ -233,7 +287,7 @@ mod tests {
         #[test]
         fn a_part_is_escaped_as_it_is_alone(
             head in "[a\"\n]{0,150}",
-            text in "([a日]{0,40}[\n\"\\\\\u{1}]){0,9}",
+            text in "([a日]{0,40}[\n\"\\\\\u{1}]){0,90}",
             tail in "[a\"\n]{0,150}",
         ) {
             for doubled in [false, true] {
