@@ -7,6 +7,24 @@ use memchr::{memchr, memchr2};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// A text that is known to be JSON.
+pub(crate) trait Json {
+    fn json(&self) -> &str;
+}
+
+impl Json for RawValue {
+    fn json(&self) -> &str {
+        self.get()
+    }
+}
+
+/// Where a parser has said so.
+impl Json for str {
+    fn json(&self) -> &str {
+        self
+    }
+}
+
 /// A string that borrows where it has no escapes (`Cow` alone never does in serde).
 #[derive(Clone, Debug)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
@@ -70,8 +88,8 @@ impl<'a> Members<'a> {
     }
 
     /// The members of a value; none where it is no object.
-    pub(crate) fn of(value: &'a RawValue) -> Self {
-        serde_json::from_str(value.get()).unwrap_or_default()
+    pub(crate) fn of(value: &'a (impl Json + ?Sized)) -> Self {
+        serde_json::from_str(value.json()).unwrap_or_default()
     }
 
     /// The last member of one of these names that is not null: the service writes
@@ -97,8 +115,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn of(value: &RawValue) -> Self {
-        match value.get().as_bytes().first() {
+    pub(crate) fn of(value: &(impl Json + ?Sized)) -> Self {
+        match value.json().as_bytes().first() {
             Some(b'n') => Self::Null,
             Some(b't' | b'f') => Self::Bool,
             Some(b'"') => Self::String,
@@ -127,24 +145,25 @@ pub(crate) fn is_null(value: &RawValue) -> bool {
 
 /// The text of a JSON string, `None` for any other value. Half a surrogate pair, which is
 /// legal in JSON and no text, becomes U+FFFD.
-pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn string(value: &(impl Json + ?Sized)) -> Option<Cow<'_, str>> {
+    let value = value.json();
     if Kind::of(value) != Kind::String {
         return None;
     }
     // Nearly always it is a text as it stands.
-    let inside = value.get().get(1..value.get().len() - 1).unwrap_or_default();
+    let inside = value.get(1..value.len() - 1).unwrap_or_default();
     if memchr(b'\\', inside.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inside));
     }
-    Some(Cow::Owned(unescaped(inside).unwrap_or_else(|| lossy_string(value.get()))))
+    Some(Cow::Owned(unescaped(inside).unwrap_or_else(|| lossy_string(value))))
 }
 
 /// The text of a scalar: a string's text, the digits of a number, `true`; `None` for null,
 /// an array and an object.
-pub(crate) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn scalar(value: &(impl Json + ?Sized)) -> Option<Cow<'_, str>> {
     match Kind::of(value) {
         Kind::String => string(value),
-        Kind::Number | Kind::Bool => Some(Cow::Borrowed(value.get())),
+        Kind::Number | Kind::Bool => Some(Cow::Borrowed(value.json())),
         Kind::Null | Kind::Array | Kind::Object => None,
     }
 }
@@ -159,7 +178,7 @@ pub(crate) fn elements(value: &RawValue) -> Vec<&RawValue> {
 }
 
 /// A number as it is, or in a string.
-pub(crate) fn number(value: &RawValue) -> Option<f64> {
+pub(crate) fn number(value: &(impl Json + ?Sized)) -> Option<f64> {
     scalar(value)?.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 

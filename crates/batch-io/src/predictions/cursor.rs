@@ -59,6 +59,8 @@ pub(crate) struct Cursor<'t, 's> {
     text: &'t str,
     stops: &'s [u64],
     at: usize,
+    /// Whether spaces were passed over.
+    has_spaces: bool,
 }
 
 impl<'t, 's> Cursor<'t, 's> {
@@ -67,7 +69,14 @@ impl<'t, 's> Cursor<'t, 's> {
 
     /// At the beginning. `None` for a text with control characters.
     pub(crate) fn new(text: &'t str, stops: &'s mut Stops) -> Option<Self> {
-        Some(Self { text, stops: stops.of(text.as_bytes())?, at: 0 })
+        Some(Self { text, stops: stops.of(text.as_bytes())?, at: 0, has_spaces: false })
+    }
+
+    /// The same with the room for a short text. `None` also for one that is longer than this is for.
+    pub(crate) fn in_short(text: &'t str, stops: &'s mut [u64]) -> Option<Self> {
+        let stops = stops.get_mut(..=text.len() / BLOCK)?;
+        let is_usual = dispatch!(Level::new(), simd => find(simd, text.as_bytes(), stops));
+        is_usual.then_some(Self { text, stops, at: 0, has_spaces: false })
     }
 
     pub(crate) fn at(&self) -> usize {
@@ -89,7 +98,13 @@ impl<'t, 's> Cursor<'t, 's> {
     pub(crate) fn space(&mut self) {
         while self.peek() == Some(b' ') {
             self.at += 1;
+            self.has_spaces = true;
         }
+    }
+
+    /// Whether there were spaces between what was passed over.
+    pub(crate) fn has_spaces(&self) -> bool {
+        self.has_spaces
     }
 
     /// Whether nothing but space is left.

@@ -3,6 +3,7 @@
 mod answer;
 mod cursor;
 mod explain;
+mod fields;
 mod format;
 mod glance;
 mod kept;

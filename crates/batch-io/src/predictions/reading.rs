@@ -1,13 +1,12 @@
 //! A prediction's meaning: outcome, answer, cause, tokens.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use batch_model::FinishReason;
 use serde_json::value::RawValue;
 
 use super::answer::{AnswerSpans, Answers};
-use super::cursor::{Cursor, Stops};
+use super::fields::Fields;
 use super::format::{AnswerFormat, FormatKind};
 use super::kept::KeptAnswers;
 use super::prediction::Prediction;
@@ -61,8 +60,8 @@ pub struct Reading<'a> {
     pub model_version: Option<Cow<'a, str>>,
     /// What is worth saying of an answer.
     note: Option<String>,
-    /// Of an answer that is an object: where each field's name and its value lie in `answer`.
-    fields: Vec<(Name, Range<usize>)>,
+    /// Of an answer that is an object: its fields.
+    fields: Fields,
 }
 
 impl Prediction<'_> {
@@ -102,16 +101,13 @@ impl<'a> Reading<'a> {
     /// JSON without white space between tokens. None unless the prediction is
     /// [`Answered`](Outcome::Answered) and JSON was asked for.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let answer = self.answer.as_deref().unwrap_or_default();
-        self.fields.iter().map(move |(name, range)| (name.of(answer), &answer[range.clone()]))
+        self.fields.of(self.answer.as_deref().unwrap_or_default())
     }
 
     /// The value of a field, as JSON; of a name that stands twice, the last.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        let answer = self.answer.as_deref()?;
-        let (_, range) = self.fields.iter().rev().find(|(field, _)| field.of(answer) == name)?;
-        Some(&answer[range.clone()])
+        self.fields.of(self.answer.as_deref()?).rev().find(|(field, _)| *field == name).map(|found| found.1)
     }
 
     /// Reads what the members of a line say that are there.
@@ -165,7 +161,7 @@ impl<'a> Reading<'a> {
             usage: response.map(|response| response.usage).unwrap_or_default(),
             model_version: response.and_then(|response| response.model_version.clone()),
             note: None,
-            fields: Vec::new(),
+            fields: Fields::default(),
         }
     }
 
@@ -267,11 +263,10 @@ impl<'a> Reading<'a> {
             Cow::Owned(text) => json_answer(text, format).map(JsonAnswer::into_owned),
         };
         match found {
-            Ok(JsonAnswer { text, misfit, is_object }) => {
+            Ok(JsonAnswer { text, misfit, fields }) => {
                 match misfit {
                     Some(misfit) => self.fail(Cause::InvalidAnswer(misfit)),
-                    None if is_object => self.fields = locate_fields(&text),
-                    None => {}
+                    None => self.fields = fields,
                 }
                 self.answer = Some(text);
             }
@@ -288,10 +283,19 @@ struct JsonAnswer<'t> {
     text: Cow<'t, str>,
     /// How it does not fit the schema.
     misfit: Option<InvalidAnswer>,
-    is_object: bool,
+    fields: Fields,
 }
 
-impl JsonAnswer<'_> {
+impl<'t> JsonAnswer<'t> {
+    fn of_word(word: &'t str) -> Self {
+        Self { text: Cow::Borrowed(word), misfit: None, fields: Fields::default() }
+    }
+
+    fn of_object(text: Cow<'t, str>, fields: Fields, format: &AnswerFormat) -> Self {
+        let misfit = misfit(&text, &fields, format);
+        Self { text, misfit, fields }
+    }
+
     fn into_owned<'o>(self) -> JsonAnswer<'o> {
         JsonAnswer { text: Cow::Owned(self.text.into_owned()), ..self }
     }
@@ -299,24 +303,34 @@ impl JsonAnswer<'_> {
 
 fn json_answer<'t>(text: &'t str, format: &AnswerFormat) -> serde_json::Result<JsonAnswer<'t>> {
     if let Some(word) = format.schema().and_then(|schema| schema.word(text)) {
-        return Ok(JsonAnswer { text: Cow::Borrowed(word), misfit: None, is_object: false });
+        return Ok(JsonAnswer::of_word(word));
     }
     let trimmed = text.trim();
     let json = unfenced(trimmed).unwrap_or(trimmed);
+    if let Some(fields) = Fields::find(json) {
+        return Ok(JsonAnswer::of_object(Cow::Borrowed(json), fields, format));
+    }
     let value = match serde_json::from_str::<&RawValue>(json) {
         Ok(value) => value,
         Err(error) => {
             // The very word, without its quotes: nothing else can be meant.
             let allowed = format.schema().and_then(|schema| schema.allowed()).unwrap_or_default();
-            let is_allowed = allowed.iter().any(|allowed| allowed == json);
-            let answer = JsonAnswer { text: Cow::Borrowed(json), misfit: None, is_object: false };
-            return if is_allowed { Ok(answer) } else { Err(error) };
+            return if allowed.iter().any(|allowed| allowed == json) {
+                Ok(JsonAnswer::of_word(json))
+            } else {
+                Err(error)
+            };
         }
     };
+    if Kind::of(value) == Kind::Object {
+        let text = json::compact(value.get());
+        let fields = Fields::find(&text).unwrap_or_else(|| Fields::parse(&text));
+        return Ok(JsonAnswer::of_object(text, fields, format));
+    }
     Ok(JsonAnswer {
         text: json::string(value).unwrap_or_else(|| json::compact(value.get())),
-        misfit: misfit(value, format),
-        is_object: Kind::of(value) == Kind::Object,
+        misfit: misfit(value.get(), &Fields::default(), format),
+        fields: Fields::default(),
     })
 }
 
@@ -476,10 +490,10 @@ fn unfenced(text: &str) -> Option<&str> {
     language.trim().chars().all(char::is_alphanumeric).then_some(body.trim())
 }
 
-/// How JSON does not fit the schema that was asked for, if one was.
-fn misfit(value: &RawValue, format: &AnswerFormat) -> Option<InvalidAnswer> {
+/// How JSON does not fit the schema that was asked for, if one was; `fields` are those of an object.
+fn misfit(value: &str, fields: &Fields, format: &AnswerFormat) -> Option<InvalidAnswer> {
     let schema = format.schema()?;
-    let misfit = schema.check(value).err()?;
+    let misfit = schema.check(value, fields).err()?;
     match (schema.allowed(), json::string(value)) {
         (Some(allowed), Some(answer)) if !allowed.iter().any(|allowed| *allowed == answer) => {
             Some(InvalidAnswer::NotAllowed { answer: quote(&answer), choices: allowed.len() })
@@ -488,68 +502,45 @@ fn misfit(value: &RawValue, format: &AnswerFormat) -> Option<InvalidAnswer> {
     }
 }
 
-/// The name of a field.
-#[derive(Clone, Debug)]
-enum Name {
-    /// It lies there in the answer.
-    At(Range<usize>),
-    /// It has escapes.
-    Apart(String),
-}
-
-impl Name {
-    fn of<'t>(&'t self, answer: &'t str) -> &'t str {
-        match self {
-            Self::At(range) => &answer[range.clone()],
-            Self::Apart(name) => name,
-        }
-    }
-}
-
-/// Where the names and the values of an object lie in its text.
-fn locate_fields(object: &str) -> Vec<(Name, Range<usize>)> {
-    let mut fields = Vec::new();
-    let mut stops = Stops::default();
-    let walked = Cursor::new(object, &mut stops).and_then(|mut cursor| {
-        cursor.members(|cursor, name| {
-            fields.push((Name::At(cursor.range_of(name)), cursor.value()?));
-            Some(())
-        })
-    });
-    if walked.is_some() {
-        return fields;
-    }
-    let Ok(members) = serde_json::from_str::<Members<'_>>(object) else { return Vec::new() };
-    let base = object.as_ptr().addr();
-    let range = |text: &str| {
-        // The values are slices of the text that they were read from, and so are names without escapes.
-        let start = text.as_ptr().addr() - base;
-        start..start + text.len()
-    };
-    let field = |(name, value): (Cow<'_, str>, &RawValue)| {
-        let name = match name {
-            Cow::Borrowed(name) => Name::At(range(name)),
-            Cow::Owned(name) => Name::Apart(name),
-        };
-        (name, range(value.get()))
-    };
-    members.0.into_iter().map(field).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{locate_fields, unfenced};
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
 
-    #[test]
-    fn fields_are_found_whatever_their_names() {
-        for (object, expected) in [
-            (r#"{}"#, vec![]),
-            (r#"{"a":1,"b":{"a":"x"}}"#, vec![("a", "1"), ("b", r#"{"a":"x"}"#)]),
-            (r#"{"a":1,"":"\"","\u0062":[2]}"#, vec![("a", "1"), ("", r#""\"""#), ("b", "[2]")]),
-        ] {
-            let fields = locate_fields(object);
-            let found: Vec<_> = fields.iter().map(|(name, range)| (name.of(object), &object[range.clone()])).collect();
-            assert_eq!(found, expected, "{object}");
+    use super::{AnswerFormat, json_answer, unfenced};
+
+    proptest! {
+        /// An object without white space is found and checked by one walk; with some, the parser proves it first.
+        #[test]
+        fn an_object_says_the_same_with_white_space_in_it(
+            members in proptest::collection::vec(
+                (
+                    prop_oneof!["[abc]", Just("\\u0061".to_owned())],
+                    prop_oneof!["[0-9]{1,2}", "\"[xyz]\"", Just("null".to_owned()), Just("[1,\"x\"]".to_owned()),
+                        Just("{\"a\":2}".to_owned()), Just("01".to_owned())],
+                ),
+                0..4,
+            ),
+            space in proptest::sample::select(vec![" ", "\n", "\t "]),
+        ) {
+            let schema = r#"{"responseMimeType":"application/json","responseSchema":{"type":"OBJECT","required":["b"],"properties":{
+                "a":{"type":"INTEGER","maximum":50},"b":{"type":"STRING","enum":["x","y"],"nullable":true},
+                "c":{"anyOf":[{"type":"ARRAY","items":{"type":"INTEGER"}},{"type":"OBJECT","properties":{"a":{"type":"STRING"}}}]}}}}"#;
+            let schema = AnswerFormat::from_generation_config(serde_json::from_str::<&RawValue>(schema).unwrap());
+            let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            let text = format!("{{{}}}", members.join(","));
+            let spaced = text.replacen('{', &format!("{{{space}"), 1);
+            for format in [AnswerFormat::json(), schema] {
+                match (json_answer(&text, &format), json_answer(&spaced, &format)) {
+                    (Ok(one), Ok(other)) => {
+                        prop_assert_eq!(&one.text, &other.text);
+                        prop_assert_eq!(format!("{:?}", one.misfit), format!("{:?}", other.misfit));
+                        let (fields, others) = (one.fields.of(&one.text), other.fields.of(&other.text));
+                        prop_assert!(fields.eq(others), "{}", text);
+                    }
+                    (one, other) => prop_assert!(one.is_err() && other.is_err(), "{}", text),
+                }
+            }
         }
     }
 

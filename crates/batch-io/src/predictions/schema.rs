@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
+use super::fields::Fields;
 use crate::json::{self, Kind, Members};
 
 /// Deeper than this nothing is checked; the service refuses schemas far flatter.
@@ -155,10 +156,10 @@ impl Schema {
         self.resolve(&self.root, 0)?.allowed.as_deref()
     }
 
-    /// Whether a JSON value is what the schema asks for.
-    pub(super) fn check(&self, value: &RawValue) -> Result<(), Misfit> {
+    /// Whether a JSON value is what the schema asks for; of an object the fields are known.
+    pub(super) fn check(&self, json: &str, fields: &Fields) -> Result<(), Misfit> {
         let mut path = Walk::default();
-        self.fits(&self.root, value, &mut path).map_err(|what| Misfit {
+        self.fits(&self.root, Value { json, fields: Some(fields) }, &mut path).map_err(|what| Misfit {
             pointer: path
                 .steps
                 .iter()
@@ -185,7 +186,7 @@ impl Schema {
     }
 
     /// `Err` is what is wrong, and `path` then leads to where.
-    fn fits(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
+    fn fits(&self, node: &Node, value: Value<'_>, path: &mut Walk) -> Result<(), String> {
         if DEEPEST < path.depth || MOST_CHECKS < path.checks {
             return Ok(());
         }
@@ -196,15 +197,15 @@ impl Schema {
         result
     }
 
-    fn fits_node(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
+    fn fits_node(&self, node: &Node, value: Value<'_>, path: &mut Walk) -> Result<(), String> {
         // What cannot be resolved allows anything.
         let Some(node) = self.resolve(node, 0) else { return Ok(()) };
-        let kind = Kind::of(value);
+        let kind = Kind::of(value.json);
         if kind == Kind::Null && node.nullable {
             return Ok(());
         }
-        node.fits_type(kind, value)?;
-        node.fits_scalar(kind, value)?;
+        node.fits_type(kind, value.json)?;
+        node.fits_scalar(kind, value.json)?;
         match kind {
             Kind::Array => self.fits_array(node, value, path)?,
             Kind::Object => self.fits_object(node, value, path)?,
@@ -230,24 +231,32 @@ impl Schema {
         }
     }
 
-    fn fits_array(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
-        let elements = json::elements(value);
+    fn fits_array(&self, node: &Node, value: Value<'_>, path: &mut Walk) -> Result<(), String> {
+        let elements: Vec<&RawValue> = serde_json::from_str(value.json).unwrap_or_default();
         node.counts.check(elements.len(), "element", "elements")?;
         if let Some(items) = &node.items {
             for (place, element) in elements.into_iter().enumerate() {
-                self.fits(items, element, path).inspect_err(|_| path.steps.push(place.to_string()))?;
+                self.fits(items, Value::of(element.get()), path).inspect_err(|_| path.steps.push(place.to_string()))?;
             }
         }
         Ok(())
     }
 
-    fn fits_object(&self, node: &Node, value: &RawValue, path: &mut Walk) -> Result<(), String> {
-        let members = Members::of(value);
-        node.members.check(members.0.len(), "field", "fields")?;
-        if let Some(missing) = node.required.iter().find(|name| members.iter().all(|(member, _)| member != *name)) {
+    fn fits_object(&self, node: &Node, value: Value<'_>, path: &mut Walk) -> Result<(), String> {
+        let parsed;
+        let fields = match value.fields {
+            Some(fields) => fields,
+            None => {
+                parsed = Fields::parse(value.json);
+                &parsed
+            }
+        };
+        let members = || fields.of(value.json);
+        node.members.check(members().len(), "field", "fields")?;
+        if let Some(missing) = node.required.iter().find(|name| members().all(|(member, _)| member != *name)) {
             return Err(format!("lacks the required field {missing:?}"));
         }
-        for (name, value) in members.iter() {
+        for (name, value) in members() {
             let property = node.properties.iter().find(|(property, _)| property == name).map(|found| &found.1);
             let Some(schema) = property.or(node.additional.as_deref()) else {
                 if node.closed {
@@ -255,9 +264,23 @@ impl Schema {
                 }
                 continue;
             };
-            self.fits(schema, value, path).inspect_err(|_| path.steps.push(name.to_owned()))?;
+            self.fits(schema, Value::of(value), path).inspect_err(|_| path.steps.push(name.to_owned()))?;
         }
         Ok(())
+    }
+}
+
+/// A value that is checked.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    json: &'a str,
+    /// Those of an object, where they were found before.
+    fields: Option<&'a Fields>,
+}
+
+impl<'a> Value<'a> {
+    fn of(json: &'a str) -> Self {
+        Self { json, fields: None }
     }
 }
 
@@ -286,7 +309,7 @@ impl Node {
             elements.into_iter().map(|element| Self::read(element, depth + 1)).collect()
         };
         let node = |names: &[&str]| {
-            let value = members.get(names).filter(|value| Kind::of(value) == Kind::Object)?;
+            let value = members.get(names).filter(|value| Kind::of(*value) == Kind::Object)?;
             Some(Box::new(Self::read(value, depth + 1)))
         };
         let names = |names: &[&str]| -> Vec<String> {
@@ -326,16 +349,16 @@ impl Node {
         }
     }
 
-    fn fits_type(&self, kind: Kind, value: &RawValue) -> Result<(), String> {
+    fn fits_type(&self, kind: Kind, value: &str) -> Result<(), String> {
         if self.types.is_empty() || self.types.iter().any(|expected| expected.is(kind, value)) {
             return Ok(());
         }
         let expected: Vec<_> = self.types.iter().map(|expected| expected.name()).collect();
-        let found = if kind == Kind::Number { value.get() } else { kind.name() };
+        let found = if kind == Kind::Number { value } else { kind.name() };
         Err(format!("is {found} and should be {}", expected.join(" or ")))
     }
 
-    fn fits_scalar(&self, kind: Kind, value: &RawValue) -> Result<(), String> {
+    fn fits_scalar(&self, kind: Kind, value: &str) -> Result<(), String> {
         if let Some(allowed) = &self.allowed
             && let Some(text) = json::scalar(value)
             && !allowed.iter().any(|allowed| same_scalar(allowed, &text, kind))
@@ -343,7 +366,7 @@ impl Node {
             return Err(format!("is {}, which is not among the {} allowed values", quote(&text), allowed.len()));
         }
         match kind {
-            Kind::Number => {
+            Kind::Number if self.minimum.is_some() || self.maximum.is_some() => {
                 let Some(number) = json::number(value) else { return Ok(()) };
                 match (self.minimum, self.maximum) {
                     (Some(minimum), _) if number < minimum => Err(format!("is {number}, less than {minimum}")),
@@ -411,7 +434,7 @@ impl Type {
         }
     }
 
-    fn is(self, kind: Kind, value: &RawValue) -> bool {
+    fn is(self, kind: Kind, value: &str) -> bool {
         match self {
             Self::String => kind == Kind::String,
             Self::Number => kind == Kind::Number,
@@ -461,7 +484,8 @@ mod tests {
 
     fn check(schema: &str, answer: &str) -> String {
         let schema = Schema::read(serde_json::from_str(schema).unwrap());
-        match schema.check(serde_json::from_str(answer).unwrap()) {
+        let answer = serde_json::from_str::<&RawValue>(answer).unwrap().get();
+        match schema.check(answer, &Fields::parse(answer)) {
             Ok(()) => "fits".to_owned(),
             Err(Misfit { pointer, what }) => format!("{pointer} {what}"),
         }
@@ -500,8 +524,9 @@ mod tests {
             assert_eq!(known, if is_simple { vec!["a", "b c", "日本"] } else { Vec::new() }, "{rest}");
             for answer in answers {
                 if let Some(word) = schema.word(answer) {
-                    let value = serde_json::from_str(answer).unwrap();
-                    assert_eq!((json::string(value).as_deref(), schema.check(value)), (Some(word), Ok(())));
+                    let value = serde_json::from_str::<&RawValue>(answer).unwrap();
+                    let checked = schema.check(value.get(), &Fields::default());
+                    assert_eq!((json::string(value).as_deref(), checked), (Some(word), Ok(())));
                 }
             }
         }
