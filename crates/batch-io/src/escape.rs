@@ -12,7 +12,12 @@ use crate::page::Page;
 /// All else stays as it is, U+2028 too: a JSONL line ends in a line feed and nothing
 /// else, and that is how the service's import reads it.
 pub(crate) fn push_escaped(text: &str, out: &mut Page) {
-    dispatch!(Level::new(), simd => push_text(simd, text.as_bytes(), out));
+    dispatch!(Level::new(), simd => push_text(simd, text.as_bytes(), Looked, out));
+}
+
+/// Appends text with two quotes for each, as it stands between quotes in a CSV.
+pub(crate) fn push_doubled(text: &str, out: &mut Page) {
+    dispatch!(Level::new(), simd => push_text(simd, text.as_bytes(), Quotes, out));
 }
 
 /// The same for a part of a text whose bytes that need an escape are known: a bit for each byte, 64 of
@@ -30,26 +35,29 @@ pub(crate) fn push_escaped_part(text: &str, escapes: &[u64], part: Range<usize>,
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn push_text<S: Simd>(simd: S, text: &[u8], out: &mut Page) {
+fn push_text<S: Simd>(simd: S, text: &[u8], escapes: impl Escapes, out: &mut Page) {
     // A key, a label, a word.
     if text.len() <= BLOCK {
         let mut padded = [0; 2 * BLOCK];
         padded[..text.len()].copy_from_slice(text);
-        return push_part::<_, _, false>(simd, &padded, 0..text.len(), Looked, out);
+        return push_part::<_, _, false>(simd, &padded, 0..text.len(), escapes, out);
     }
     // Blocks with another one behind them; what is left is copied to where it has that too.
     let whole = (text.len() - BLOCK) / BLOCK * BLOCK;
-    push_part::<_, _, false>(simd, text, 0..whole, Looked, out);
+    push_part::<_, _, false>(simd, text, 0..whole, escapes, out);
     let rest = &text[whole..];
     let mut padded = [0; 3 * BLOCK];
     padded[..rest.len()].copy_from_slice(rest);
-    push_part::<_, _, false>(simd, &padded, 0..rest.len(), Looked, out);
+    push_part::<_, _, false>(simd, &padded, 0..rest.len(), escapes, out);
 }
 
 /// Who knows which bytes of blocks need an escape.
 trait Escapes: Copy {
     /// What is known of a block.
     type Found: Copy;
+
+    /// What is written of each byte; its last byte is how much longer that is.
+    const WRITTEN: &'static [[u8; ESCAPE]; 256];
 
     /// What is known of the blocks from the one of this number on.
     fn from(self, number: usize) -> impl Iterator<Item = Self::Found>;
@@ -66,9 +74,15 @@ struct Known<'a>(&'a [u64]);
 #[derive(Clone, Copy)]
 struct Looked;
 
+/// No escapes, but quotes that are doubled.
+#[derive(Clone, Copy)]
+struct Quotes;
+
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 impl Escapes for Known<'_> {
     type Found = u64;
+
+    const WRITTEN: &'static [[u8; ESCAPE]; 256] = &ESCAPES;
 
     #[inline(always)]
     fn from(self, number: usize) -> impl Iterator<Item = u64> {
@@ -85,6 +99,8 @@ impl Escapes for Known<'_> {
 impl Escapes for Looked {
     type Found = ();
 
+    const WRITTEN: &'static [[u8; ESCAPE]; 256] = &ESCAPES;
+
     #[inline(always)]
     fn from(self, _: usize) -> impl Iterator<Item = ()> {
         std::iter::repeat(())
@@ -93,6 +109,23 @@ impl Escapes for Looked {
     #[inline(always)]
     fn of<S: Simd>(simd: S, (): (), block: &[u8; BLOCK]) -> u64 {
         Block::load(simd, block).json_escapes()
+    }
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+impl Escapes for Quotes {
+    type Found = ();
+
+    const WRITTEN: &'static [[u8; ESCAPE]; 256] = &DOUBLED;
+
+    #[inline(always)]
+    fn from(self, _: usize) -> impl Iterator<Item = ()> {
+        std::iter::repeat(())
+    }
+
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, (): (), block: &[u8; BLOCK]) -> u64 {
+        Block::load(simd, block).equal(b'"')
     }
 }
 
@@ -162,7 +195,7 @@ impl<const DOUBLED: bool> Pen<DOUBLED> {
         let mut at = 0_usize.wrapping_sub(from);
         for (two, found) in blocks[first..=last + 1].windows(2).zip(escapes.from(first)) {
             let found = E::of(simd, found, &two[0]) & wanted;
-            at = self.block(two, from, found, page, at).wrapping_add(BLOCK);
+            at = self.block::<E>(two, from, found, page, at).wrapping_add(BLOCK);
         }
         out.advance(at);
     }
@@ -170,7 +203,7 @@ impl<const DOUBLED: bool> Pen<DOUBLED> {
     /// Writes the first of two blocks, that begins at `at`, from this place in it on; and says where it would have
     /// begun if it had no escapes.
     #[inline(always)]
-    fn block(
+    fn block<E: Escapes>(
         &mut self,
         two: &[[u8; BLOCK]],
         from: usize,
@@ -194,7 +227,7 @@ impl<const DOUBLED: bool> Pen<DOUBLED> {
                 self.skip = (place as u64 + 1) / BLOCK as u64;
                 continue;
             }
-            let escape = &ESCAPES[usize::from(byte)];
+            let escape = &E::WRITTEN[usize::from(byte)];
             write::<ESCAPE>(page, at.wrapping_add(place), escape);
             // Behind it goes on what stands behind the byte.
             at = at.wrapping_add(usize::from(escape[ESCAPE - 1]));
@@ -231,6 +264,13 @@ const ESCAPES: [[u8; ESCAPE]; 256] = {
         place += 2;
     }
     escapes
+};
+
+/// The same for text in quotes.
+const DOUBLED: [[u8; ESCAPE]; 256] = {
+    let mut doubled = [[0; ESCAPE]; 256];
+    doubled[b'"' as usize] = [b'"', b'"', 0, 0, 0, 0, 0, 1];
+    doubled
 };
 
 #[cfg(test)]
@@ -281,6 +321,13 @@ mod tests {
             let mut out = Page::from_vec(before.clone().into_bytes());
             push_escaped(&text, &mut out);
             prop_assert_eq!(format!("\"{}\"", &String::from_utf8(out.into_vec()).unwrap()[before.len()..]), serde_json::to_string(&text).unwrap());
+        }
+
+        #[test]
+        fn quotes_are_doubled(text in "([a日\n\\\\]{0,70}\"{0,3}){0,9}") {
+            let mut out = Page::default();
+            push_doubled(&text, &mut out);
+            prop_assert_eq!(String::from_utf8(out.into_vec()).unwrap(), text.replace('"', "\"\""));
         }
 
         /// Between other text, as a field stands between others; and with its quotes doubled.

@@ -59,6 +59,7 @@ mod request;
 mod suggest;
 mod table;
 mod template;
+mod unescape;
 mod write_behind;
 
 pub use canonical::canonical_request;

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use batch_model::prices::{self, UsageTotals};
 use memchr::{memchr, memchr3};
-use serde_json::value::RawValue;
 
 use super::columns::{Charge, ResultColumns};
 use super::row::JoinedRow;
-use crate::escape::push_escaped;
+use crate::escape::{push_doubled, push_escaped};
 use crate::json::{self, Kind};
 use crate::page::Page;
 use crate::table::{TableFormat, ValueType};
@@ -119,14 +118,14 @@ impl Quoting {
 
     /// Appends the first field of a row.
     fn push_first(&self, text: &str, page: &mut Page) {
-        if self.is_needed(text) { push_quoted(text.as_bytes(), page) } else { page.push(text.as_bytes()) }
+        if self.is_needed(text) { push_quoted(text, page) } else { page.push(text.as_bytes()) }
     }
 
     /// Appends a delimiter and a field.
     fn push_next(&self, text: &str, page: &mut Page) {
         if self.is_needed(text) {
             page.push(&[self.delimiter]);
-            push_quoted(text.as_bytes(), page);
+            push_quoted(text, page);
         } else {
             self.push_bare(text.as_bytes(), page);
         }
@@ -155,15 +154,9 @@ impl Quoting {
     }
 }
 
-fn push_quoted(text: &[u8], page: &mut Page) {
+fn push_quoted(text: &str, page: &mut Page) {
     page.push(b"\"");
-    let mut rest = text;
-    while let Some(quote) = memchr(b'"', rest) {
-        page.push(&rest[..=quote]);
-        page.push(b"\"");
-        rest = &rest[quote + 1..];
-    }
-    page.push(rest);
+    push_doubled(text, page);
     page.push(b"\"");
 }
 
@@ -229,14 +222,8 @@ pub(super) fn cost(row: &JoinedRow<'_>, charge: Charge) -> Option<String> {
 
 /// A JSON value in a cell: a string's text, nothing for null, any other as it is written.
 pub(super) fn as_text(value: &str) -> Cow<'_, str> {
-    // A string without escapes, as most are.
-    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    if let Some(inner) = inner.filter(|inner| inner.bytes().all(|byte| b' ' <= byte && !b"\"\\".contains(&byte))) {
-        return Cow::Borrowed(inner);
-    }
-    let Ok(raw) = serde_json::from_str::<&RawValue>(value) else { return Cow::Borrowed(value) };
-    match Kind::of(raw) {
-        Kind::String => json::string(raw).unwrap_or_default(),
+    match Kind::of(value) {
+        Kind::String => json::string(value).unwrap_or_default(),
         Kind::Null => Cow::Borrowed(""),
         _ => Cow::Borrowed(value),
     }

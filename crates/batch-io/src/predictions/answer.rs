@@ -14,7 +14,7 @@ use super::response::{Candidate, Part, Parts, Response};
 use super::shape::{Shapes, Spans};
 use super::span::Span;
 use super::usage::Usage;
-use crate::json::unescaped;
+use crate::unescape::unescaped;
 
 /// The values of a response that are read, each with its quotation marks if it has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

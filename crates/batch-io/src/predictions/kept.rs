@@ -5,11 +5,13 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use memchr::memchr;
 use twox_hash::XxHash3_64;
 
 use super::answer::{AnswerSpans, PlainAnswer, text_of};
 use super::response::{Candidate, Part, Parts, Response};
 use super::usage::Usage;
+use crate::unescape::unescape;
 
 /// How much may still be kept, by all threads together, and what they have in common.
 #[derive(Debug)]
@@ -45,13 +47,20 @@ impl Words {
 
     /// The number of a text, which takes it if no other has. Which of two texts with one number came first
     /// depends on the threads, and does not show: the other is kept as it is.
-    fn number(&self, text: &str) -> Option<u8> {
+    fn number(&self, text: &[u8]) -> Option<u8> {
         if Self::LONGEST < text.len() {
             return None;
         }
-        let number = XxHash3_64::oneshot(text.as_bytes()).to_le_bytes()[0];
-        let word = self.0[usize::from(number)].get_or_init(|| text.into());
-        (**word == *text).then_some(number)
+        let number = XxHash3_64::oneshot(text).to_le_bytes()[0];
+        let place = &self.0[usize::from(number)];
+        let word = match place.get() {
+            Some(word) => word,
+            None => {
+                let word = str::from_utf8(text).ok()?;
+                place.get_or_init(|| word.into())
+            }
+        };
+        (word.as_bytes() == text).then_some(number)
     }
 
     fn get(&self, number: u8) -> Option<&str> {
@@ -77,6 +86,8 @@ pub(crate) struct KeptAnswers {
     room: usize,
     /// Finish reason and model version, of which there are few pairs.
     ends: Vec<End>,
+    /// The memory for the text of an answer with escapes.
+    unescaped: Vec<u8>,
 }
 
 type End = (Option<String>, Option<String>);
@@ -98,11 +109,15 @@ impl KeptAnswers {
         if self.room < needed {
             return None;
         }
-        let text = text_of(str::from_utf8(answer.text).ok()?)?;
         let end = self.end(&answer)?;
+        let inside = answer.text.get(1..answer.text.len() - 1)?;
+        let text = match memchr(b'\\', inside) {
+            None => inside,
+            Some(_) => unescape(inside, &mut self.unescaped)?,
+        };
         let at = u32::try_from(self.bytes.len()).ok()?;
         let words = self.words.get_or_insert_with(|| Arc::clone(&room.words));
-        let word = words.number(&text);
+        let word = words.number(text);
         let mut counts = answer.counts;
         let is_sum = counts[TOTAL].is_some() && counts[TOTAL] == sum(&counts);
         if is_sum {
@@ -120,7 +135,7 @@ impl KeptAnswers {
             Some(word) => self.bytes.push(word),
             None => {
                 push_number(&mut self.bytes, text.len() as u64);
-                self.bytes.extend_from_slice(text.as_bytes());
+                self.bytes.extend_from_slice(text);
             }
         }
         Some(at)
@@ -130,6 +145,7 @@ impl KeptAnswers {
     pub(crate) fn give_back(&mut self, room: &Room) {
         room.bytes.fetch_add(self.room - self.bytes.len(), Ordering::Relaxed);
         self.room = self.bytes.len();
+        self.unescaped = Vec::new();
     }
 
     fn end(&mut self, answer: &PlainAnswer<'_>) -> Option<u8> {
