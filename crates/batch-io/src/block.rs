@@ -52,22 +52,29 @@ impl<S: Simd> Block<S> {
         self.0.simd_lt(byte).to_bitmask()
     }
 
+    /// Which bytes are this one or greater.
+    #[inline(always)]
+    pub(crate) fn at_least(self, byte: u8) -> u64 {
+        self.0.simd_ge(byte).to_bitmask()
+    }
+
+    /// Whether all bytes are ASCII.
+    #[inline(always)]
+    pub(crate) fn is_ascii(self) -> bool {
+        !self.0.simd_ge(0x80).any_true()
+    }
+
     /// At each place the lesser of two bytes.
     #[inline(always)]
     pub(crate) fn least(self, other: Self) -> Self {
         Self(self.0.min(other.0))
     }
 
-    /// At each place the greater of two bytes.
+    /// Which bytes begin no character of UTF-8, or one whose second byte may not be any that goes on.
     #[inline(always)]
-    pub(crate) fn most(self, other: Self) -> Self {
-        Self(self.0.max(other.0))
-    }
-
-    /// Which bytes are not ASCII.
-    #[inline(always)]
-    pub(crate) fn beyond_ascii(self) -> u64 {
-        self.0.simd_ge(0x80).to_bitmask()
+    pub(crate) fn odd_in_utf8(self) -> u64 {
+        let (two, three) = (self.0.simd_eq(0xC0) | self.0.simd_eq(0xC1), self.0.simd_eq(0xE0) | self.0.simd_eq(0xED));
+        (two | three | self.0.simd_ge(0xF0)).to_bitmask()
     }
 
     /// Which bytes cannot stand in a JSON string as they are: quotes, backslashes, control characters.
@@ -105,30 +112,32 @@ mod tests {
 
     #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
     #[inline(always)]
-    fn masks<S: Simd>(simd: S, bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 7] {
+    fn masks<S: Simd>(simd: S, bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 8] {
         let (block, ones) = (Block::load(simd, bytes), Block::load(simd, &[one; BLOCK]));
-        let (least, most) = (block.least(ones), block.most(ones));
+        let least = block.least(ones);
         [
             block.equal(one),
             block.either(one, other),
             block.below(one),
             block.json_escapes(),
-            block.beyond_ascii(),
+            block.at_least(one),
+            block.odd_in_utf8(),
+            u64::from(block.is_ascii()),
             least.equal(one),
-            most.equal(one),
         ]
     }
 
-    fn expected(bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 7] {
+    fn expected(bytes: &[u8; BLOCK], one: u8, other: u8) -> [u64; 8] {
         let mask = |is: &dyn Fn(u8) -> bool| (0..BLOCK).fold(0, |mask, at| mask | u64::from(is(bytes[at])) << at);
         [
             mask(&|byte| byte == one),
             mask(&|byte| byte == one || byte == other),
             mask(&|byte| byte < one),
             mask(&|byte| byte < b' ' || byte == b'"' || byte == b'\\'),
-            mask(&|byte| !byte.is_ascii()),
             mask(&|byte| one <= byte),
-            mask(&|byte| byte <= one),
+            mask(&|byte| matches!(byte, 0xC0 | 0xC1 | 0xE0 | 0xED | 0xF0..)),
+            u64::from(bytes.is_ascii()),
+            mask(&|byte| one <= byte),
         ]
     }
 

@@ -18,6 +18,7 @@ mod span;
 mod status;
 mod token;
 mod usage;
+mod utf8;
 
 pub(crate) use answer::Answers;
 pub use explain::Explanation;

@@ -1,5 +1,6 @@
 //! Strings and numbers in bytes that nobody has looked at before.
 
+use super::utf8::Utf8;
 use crate::block::{BLOCK, Block, Simd, last_block};
 
 /// Where a string ends of which the quotation mark before `start` was passed: behind its other one.
@@ -9,46 +10,60 @@ use crate::block::{BLOCK, Block, Simd, last_block};
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
 pub(super) fn end_of_string<S: Simd>(simd: S, bytes: &[u8], start: usize) -> Option<usize> {
+    let (blocks, rest) = bytes.get(start..)?.as_chunks();
+    let mut string = StringSoFar { start, least: Block::load(simd, &[b' '; BLOCK]), utf8: Utf8::default(), carry: 0 };
     let mut at = start;
-    // Of all blocks but the last: at each place the least and the greatest byte.
-    let mut least = Block::load(simd, &[b' '; BLOCK]);
-    let mut most = least;
-    let mut carry = 0;
-    loop {
-        let rest = bytes.get(at..)?;
-        let padded;
-        let block = match rest.first_chunk() {
-            Some(block) => block,
-            None if rest.is_empty() => return None,
-            None => {
-                padded = last_block(rest, b' ');
-                &padded
-            }
-        };
+    for block in blocks {
+        if let Some(end) = string.take(simd, bytes, at, block)? {
+            return Some(end);
+        }
+        at += BLOCK;
+    }
+    if rest.is_empty() { None } else { string.take(simd, bytes, at, &last_block(rest, b' '))? }
+}
+
+/// What is known of a string behind some of its blocks.
+struct StringSoFar<S: Simd> {
+    start: usize,
+    /// At each place the least byte.
+    least: Block<S>,
+    utf8: Utf8,
+    /// Whether the next byte is escaped.
+    carry: u64,
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+impl<S: Simd> StringSoFar<S> {
+    /// Takes the next block, which stands at this place; says where the string ends if that is in it.
+    #[expect(clippy::option_option, reason = "the outer says whether it is a string at all")]
+    #[inline(always)]
+    fn take(&mut self, simd: S, bytes: &[u8], at: usize, block: &[u8; BLOCK]) -> Option<Option<usize>> {
         let found = Block::load(simd, block);
         let stops = found.either(b'"', b'\\');
-        if stops | carry != 0 {
+        if stops | self.carry != 0 {
             let backslashes = found.equal(b'\\');
-            let escaped = escaped(backslashes, &mut carry);
+            let escaped = escaped(backslashes, &mut self.carry);
             let ends = stops & !backslashes & !escaped;
             // All of the block in front of the first end, or all of it.
             let inside = ends.wrapping_sub(1) & !ends;
             are_escapes(bytes, at, block, escaped & inside)?;
             if ends != 0 {
                 let end = at + ends.trailing_zeros() as usize;
-                let is_long = start < at;
-                if found.below(b' ') & inside != 0 || is_long && least.below(b' ') != 0 {
+                if found.below(b' ') & inside != 0 || self.start < at && self.least.below(b' ') != 0 {
                     return None;
                 }
-                if found.beyond_ascii() & inside != 0 || is_long && most.beyond_ascii() != 0 {
-                    simdutf8::basic::from_utf8(bytes.get(start..end)?).ok()?;
+                // With the end: no character goes on there.
+                if self.utf8.is_open() || !found.is_ascii() {
+                    self.utf8.block(found, inside << 1 | 1, bytes, at)?;
                 }
-                return Some(end + 1);
+                return Some(Some(end + 1));
             }
         }
-        least = least.least(found);
-        most = most.most(found);
-        at += BLOCK;
+        if self.utf8.is_open() || !found.is_ascii() {
+            self.utf8.block(found, !0, bytes, at)?;
+        }
+        self.least = self.least.least(found);
+        Some(None)
     }
 }
 
