@@ -16,7 +16,7 @@ use super::summary::Listed;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::outcome::Outcome;
 use crate::predictions::{
-    AnswerFormat, Answers, Formats, Glances, KeptAnswers, Line, Prediction, Problem, Reading, Room, Span,
+    AnswerFormat, Answers, Formats, Glance, Glances, KeptAnswers, Line, Prediction, Problem, Reading, Room, Span,
     generation_config,
 };
 
@@ -184,12 +184,13 @@ impl Scan {
         wanted: Wanted<'_>,
         looks: &mut Looks<'_>,
     ) -> Result<()> {
+        let Looks { glances, answers, room } = looks;
         let mut lines = file.lines_of(part)?;
-        while let Some(line) = lines.next_line()? {
+        while let Some((line, glance)) = lines.next_glance(glances)? {
             let Some(place) = Place::new(number, line.byte()) else {
                 return Err(too_large(file.name(), line.number()));
             };
-            if !self.glance(&line, place, wanted, looks) {
+            if !glance.is_some_and(|glance| self.take_glance(&line, glance, place, wanted, (answers, room))) {
                 match line.prediction() {
                     Ok(prediction) => self.take(&prediction, place, wanted),
                     Err(problem) => self.problems.push(problem),
@@ -200,15 +201,20 @@ impl Scan {
             }
         }
         self.lines += lines.passed();
-        self.kept.give_back(looks.room);
+        self.kept.give_back(room);
         Ok(())
     }
 
     /// Takes a line in that has nothing unusual, without reading the request in it; `false` for
     /// any other.
-    fn glance(&mut self, line: &Line<'_>, place: Place, wanted: Wanted<'_>, looks: &mut Looks<'_>) -> bool {
-        let Looks { glances, answers, room } = looks;
-        let Some(glance) = line.glance(glances) else { return false };
+    fn take_glance(
+        &mut self,
+        line: &Line<'_>,
+        glance: &Glance,
+        place: Place,
+        wanted: Wanted<'_>,
+        (answers, room): (&mut Answers, &Room),
+    ) -> bool {
         let line = line.bytes();
         let present = |span: Span| span.of_bytes(line).filter(|value| *value != b"null");
         let key = match wanted.key_member {

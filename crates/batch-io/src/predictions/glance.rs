@@ -51,14 +51,32 @@ impl Glances {
     ///
     /// A line of which something is said is UTF-8.
     pub(crate) fn at(&mut self, line: &[u8]) -> Option<&Glance> {
-        if let Some(shape) = self.shapes.find(line) {
-            return self.shapes.found(shape);
+        match self.shapes.find(line) {
+            Some(shape) => self.shapes.found(shape),
+            None => self.walk(line),
         }
+    }
+
+    /// The same for a line that is known to have no shape that was met.
+    pub(super) fn walk(&mut self, line: &[u8]) -> Option<&Glance> {
         let line = simdutf8::basic::from_utf8(line).ok()?;
         let cursor = Cursor::new(line, &mut self.stops)?;
         self.walked = Glance::at(cursor.clone(), self.label.as_deref())?;
         self.shapes.learn(&cursor, &self.walked);
         Some(&self.walked)
+    }
+}
+
+/// Of a line that is the first of several.
+impl Glances {
+    /// The number of its shape, if that was met, and how long it is without its end.
+    pub(super) fn find_line(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        self.shapes.find_line(bytes)
+    }
+
+    /// What was found in it, until another line is looked at.
+    pub(super) fn of_shape(&self, shape: usize) -> Option<&Glance> {
+        self.shapes.found(shape)
     }
 }
 
@@ -151,9 +169,12 @@ impl Glance {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Read};
+
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
+    use super::super::lines::PredictionLines;
     use super::super::prediction::Prediction;
     use super::*;
     use crate::json::Members;
@@ -193,6 +214,16 @@ mod tests {
 
     fn new() -> Glances {
         Glances::with_label(Some("key"))
+    }
+
+    /// Bytes that arrive so many at a time.
+    struct Pieces<'a>(&'a [u8], usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(buffer.len());
+            self.0.read(&mut buffer[..count])
+        }
     }
 
     #[test]
@@ -289,6 +320,45 @@ mod tests {
                 let behind = line.ceil_char_boundary((at + 1).min(line.len()));
                 agrees(&mut glances, &format!("{}{change}{}", &line[..at], &line[behind..]));
                 agrees(&mut glances, line);
+            }
+        }
+
+        /// A line whose shape tells where it ends is the line that its line feed ends.
+        #[test]
+        fn lines_end_where_they_end(
+            lines in proptest::collection::vec(json(), 1..3),
+            all in proptest::collection::vec(
+                (
+                    any::<prop::sample::Index>(),
+                    "[a-z0-9é\\\\\"]{0,3}",
+                    proptest::sample::select(vec!["\n", "\n", "\n", "\r\n", " \n", "\n\n", "\r\r\n", "}\n", "\u{feff}\n", ""]),
+                ),
+                0..20,
+            ),
+            mark: bool,
+            piece in proptest::sample::select(vec![1, 7, 100, 100_000]),
+        ) {
+            let mut file = if mark { "\u{feff}".to_owned() } else { String::new() };
+            for (which, text, end) in all {
+                // Often of one shape, with another text.
+                file.push_str(&format!("{{\"key\":\"{text}\",\"response\":{}}}", which.get(&lines)));
+                file.push_str(end);
+            }
+            let mut expected = PredictionLines::new(Pieces(file.as_bytes(), piece), "p");
+            let mut found = PredictionLines::new(Pieces(file.as_bytes(), piece), "p");
+            let mut glances = new();
+            loop {
+                let (line, found) = (expected.next_line().unwrap(), found.next_glance(&mut glances).unwrap());
+                let Some(line) = line else {
+                    prop_assert!(found.is_none());
+                    break;
+                };
+                let (same, glance) = found.unwrap();
+                prop_assert_eq!((line.number(), line.byte(), line.bytes()), (same.number(), same.byte(), same.bytes()));
+                prop_assert_eq!(format!("{:?}", line.prediction()), format!("{:?}", same.prediction()));
+                // Numbers of many digits are in no answer that is walked through.
+                let without_answer = |glance: &Glance| Glance { answer: None, ..glance.clone() };
+                prop_assert_eq!(glance.map(without_answer), new().at(line.bytes()).map(without_answer));
             }
         }
 

@@ -116,14 +116,45 @@ impl<R: Read> PredictionLines<R> {
     /// with a line is found by [`Line::prediction`], and the next line is there all the
     /// same.
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
-        let frame = self.frame().map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))?;
-        Ok(frame.map(|Frame { number, byte, place, end }| Line {
-            file: &self.name,
-            number,
-            byte,
-            bytes: &self.buffer[place],
-            end,
-        }))
+        let frame = self.next_frame()?;
+        Ok(frame.map(|frame| self.line(frame)))
+    }
+
+    /// The same, and where its members lie if there is nothing unusual about it; it is UTF-8 then.
+    pub(crate) fn next_glance<'g>(
+        &mut self,
+        glances: &'g mut Glances,
+    ) -> Result<Option<(Line<'_>, Option<&'g Glance>)>> {
+        let (offset, held) = (self.offset, self.end - self.start);
+        // A line that looks like one before tells by itself where it ends.
+        if !self.inside_too_long
+            && let Some((shape, length)) = glances.find_line(&self.buffer[self.start..self.end])
+        {
+            let place = self.start..self.start + length;
+            let end = if self.buffer[place.end] == b'\n' { 1 } else { 2 };
+            let frame = Frame { number: self.number, byte: offset, place, end: LineEnd::Newline };
+            self.consume(length + end);
+            self.number += 1;
+            return Ok(Some((self.line(frame), glances.of_shape(shape))));
+        }
+        let Some(frame) = self.next_frame()? else { return Ok(None) };
+        // Whether it was there as a whole when its shape was asked for.
+        let was_whole = frame.byte == offset && frame.place.len() < held;
+        let line = self.line(frame);
+        let glance = match line.end {
+            LineEnd::Limit => None,
+            _ if was_whole => glances.walk(line.bytes),
+            _ => glances.at(line.bytes),
+        };
+        Ok(Some((line, glance)))
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        self.frame().map_err(|error| Error::io("reading failed", error).at(Position::file(&self.name)))
+    }
+
+    fn line(&self, Frame { number, byte, place, end }: Frame) -> Line<'_> {
+        Line { file: &self.name, number, byte, bytes: &self.buffer[place], end }
     }
 
     /// The same, where the reader begins `offset` bytes into the file, at the beginning of a line.
@@ -263,14 +294,6 @@ impl<'a> Line<'a> {
             }
             _ => self.problem(ProblemKind::NotJson, format!("the line is not JSON: {}", without_line_number(&error))),
         })
-    }
-
-    /// Where the line's members lie, if there is nothing unusual about it; it is UTF-8 then.
-    pub(crate) fn glance<'g>(&self, glances: &'g mut Glances) -> Option<&'g Glance> {
-        if self.end == LineEnd::Limit {
-            return None;
-        }
-        glances.at(self.bytes)
     }
 
     fn text(&self) -> Result<&'a str, Problem> {

@@ -25,7 +25,7 @@ pub use explain::Explanation;
 pub(crate) use explain::key_text;
 pub use format::AnswerFormat;
 pub(crate) use format::{Formats, generation_config};
-pub(crate) use glance::Glances;
+pub(crate) use glance::{Glance, Glances};
 pub(crate) use kept::{KeptAnswers, Room};
 pub use lines::{Line, PredictionLines};
 pub use prediction::Prediction;

@@ -82,7 +82,19 @@ impl<P: Spans> Shapes<P> {
     ///
     /// Bytes of a known shape are UTF-8, and JSON: nobody needs to have looked at them before.
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = dispatch!(Level::new(), simd => find(simd, &self.known, bytes, &mut self.moves))?;
+        self.find_in_front(bytes, <[u8]>::is_empty).map(|found| found.0)
+    }
+
+    /// The same of a line that is the first of several, or of as much of it as there is; and how long it is without
+    /// its end, which nobody needs to have looked for: no text of a shape goes on behind the end of a line.
+    pub(crate) fn find_line(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        self.find_in_front(bytes, |behind| behind.starts_with(b"\n") || behind.starts_with(b"\r\n"))
+    }
+
+    /// The shape of the first of the bytes, behind which this is true, and how many they are.
+    fn find_in_front(&mut self, bytes: &[u8], is_end: impl Fn(&[u8]) -> bool) -> Option<(usize, usize)> {
+        let found = dispatch!(Level::new(), simd => find(simd, &self.known, bytes, &mut self.moves, &is_end));
+        let (mut at, length) = found?;
         if let Some(shape) = self.known.get_mut(at) {
             shape.place(&self.moves);
         }
@@ -95,7 +107,7 @@ impl<P: Spans> Shapes<P> {
             self.fitting = 0;
             self.lessons = (self.lessons + 1).min(LESSONS);
         }
-        Some(at)
+        Some((at, length))
     }
 
     /// What was found in the bytes that were said to have the shape of this number, until others are looked at.
@@ -173,22 +185,37 @@ impl<P: Spans> Shape<P> {
     }
 }
 
-/// The number of the shape that bytes have. `moves` tells then how much further behind what stands behind so many
-/// of its holes is.
+/// The number of the shape that the bytes have up to an end, and how many they are. `moves` tells then how much
+/// further behind what stands behind so many of its holes is.
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn find<P, S: Simd>(simd: S, known: &[Shape<P>], bytes: &[u8], moves: &mut Vec<u32>) -> Option<usize> {
+fn find<P, S: Simd>(
+    simd: S,
+    known: &[Shape<P>],
+    bytes: &[u8],
+    moves: &mut Vec<u32>,
+    is_end: &impl Fn(&[u8]) -> bool,
+) -> Option<(usize, usize)> {
     for (number, shape) in known.iter().enumerate() {
-        if fits(simd, &shape.holes, &shape.rest, bytes, moves).is_some() {
-            return Some(number);
+        if let Some(length) = fits(simd, &shape.holes, &shape.rest, bytes, moves)
+            && is_end(bytes.get(length..)?)
+        {
+            return Some((number, length));
         }
     }
     None
 }
 
+/// Where the bytes end that have this shape.
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn fits<S: Simd>(simd: S, holes: &[(Box<[u8]>, Token)], rest: &[u8], bytes: &[u8], moves: &mut Vec<u32>) -> Option<()> {
+fn fits<S: Simd>(
+    simd: S,
+    holes: &[(Box<[u8]>, Token)],
+    rest: &[u8],
+    bytes: &[u8],
+    moves: &mut Vec<u32>,
+) -> Option<usize> {
     moves.clear();
     moves.push(0);
     let mut at = 0;
@@ -197,7 +224,7 @@ fn fits<S: Simd>(simd: S, holes: &[(Box<[u8]>, Token)], rest: &[u8], bytes: &[u8
         at = if hole.is_string { end_of_string(simd, bytes, at)? } else { end_of_number(bytes, at)? };
         moves.push(u32::try_from(at).ok()?.wrapping_sub(hole.end));
     }
-    (behind(bytes, at, rest)? == bytes.len()).then_some(())
+    behind(bytes, at, rest)
 }
 
 /// Behind what stands at `at`, if that is what is expected.
