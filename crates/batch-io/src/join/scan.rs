@@ -53,6 +53,19 @@ pub(super) struct Scan {
     lines: u64,
     /// The format that was met last, and whether it names the fields.
     told: Option<(Arc<AnswerFormat>, bool)>,
+    /// Of the line that was looked over last; nearly always the next one's request asks for the same.
+    asked: Option<Asked>,
+}
+
+/// What an echoed request asked for.
+#[derive(Debug)]
+struct Asked {
+    has_request: bool,
+    /// Its `generationConfig`.
+    config: Option<Box<[u8]>>,
+    format: Arc<AnswerFormat>,
+    /// Whether the format says which fields there are, or that need not be found out.
+    tells_fields: bool,
 }
 
 /// A part of the file of this number.
@@ -246,23 +259,34 @@ impl Scan {
         });
         let hash = self.identify(key.and_then(Hash96::of_json), || Hash96::of_json(present(glance.label)?));
         self.entries.push(Entry::new(hash, place, reply));
-        let (has_request, config) = (glance.request.is_there(), glance.config.of_bytes(line).and_then(text));
-        self.formats.meet(has_request, config);
-        if self.fields_are_known {
-            return true;
-        }
-        let format = self.formats.of_echo(has_request, config);
+        let (has_request, config) = (glance.request.is_there(), glance.config.of_bytes(line));
+        let is_as_before = |asked: &Asked| asked.has_request == has_request && asked.config.as_deref() == config;
+        let asked = match self.asked.take().filter(is_as_before) {
+            Some(asked) => asked,
+            None => self.meet(has_request, config),
+        };
+        let asked = self.asked.insert(asked);
         // What has failed has no answer to look into.
-        if !self.tells_fields(&format)
+        if !asked.tells_fields
             && is_plain
             && let Some((line, response)) = text(line).zip(response.and_then(text))
         {
+            let format = Arc::clone(&asked.format);
             let spans = glance.answer.as_ref();
             let found = spans.and_then(|spans| Reading::of_spans(line, response, spans, &format));
             let reading = found.or_else(|| Reading::of_response(response, &format, answers).ok());
             reading.iter().for_each(|reading| self.add_fields(reading));
         }
         true
+    }
+
+    /// Takes note of what a line's request asked for.
+    fn meet(&mut self, has_request: bool, config: Option<&[u8]>) -> Asked {
+        let text = config.and_then(text);
+        self.formats.meet(has_request, text);
+        let format = self.formats.of_echo(has_request, text);
+        let tells_fields = self.fields_are_known || self.tells_fields(&format);
+        Asked { has_request, config: config.map(Box::from), format, tells_fields }
     }
 
     /// Takes a line in that was read.
