@@ -41,10 +41,12 @@ impl Marks {
         let blocks = bytes.len().div_ceil(BLOCK);
         self.blocks.resize(blocks, Marked::default());
         if self.without_escapes {
-            dispatch!(Level::new(), simd => look(simd, bytes, &mut self.blocks));
+            let mut nothing = vec![(); blocks];
+            dispatch!(Level::new(), simd => look(simd, bytes, &mut self.blocks, &mut nothing));
         } else {
             self.escapes.resize(blocks, 0);
-            dispatch!(Level::new(), simd => look_for_all(simd, bytes, &mut self.blocks, &mut self.escapes));
+            let (blocks, escapes) = (&mut self.blocks, &mut self.escapes);
+            dispatch!(Level::new(), simd => look(simd, bytes, blocks, escapes));
         }
     }
 
@@ -102,34 +104,56 @@ impl Iterator for Places<'_> {
     }
 }
 
+/// What is noted of a block besides.
+trait Noted {
+    fn of<S: Simd>(block: Block<S>) -> Self;
+}
+
+/// Which bytes need an escape.
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
-#[inline(always)]
-fn look<S: Simd>(simd: S, bytes: &[u8], blocks: &mut [Marked]) {
-    let mut line_feeds = 0;
-    let (whole, rest) = bytes.as_chunks();
-    let (blocks, last) = blocks.split_at_mut(whole.len());
-    for (block, marked) in whole.iter().zip(blocks) {
-        *marked = mark(Block::load(simd, block), &mut line_feeds);
+impl Noted for u64 {
+    #[inline(always)]
+    fn of<S: Simd>(block: Block<S>) -> Self {
+        block.json_escapes()
     }
-    if let [marked] = last {
-        *marked = mark(Block::load(simd, &last_block(rest, b'.')), &mut line_feeds);
-    }
+}
+
+/// Nothing.
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+impl Noted for () {
+    #[inline(always)]
+    fn of<S: Simd>(_: Block<S>) -> Self {}
 }
 
 #[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 #[inline(always)]
-fn look_for_all<S: Simd>(simd: S, bytes: &[u8], blocks: &mut [Marked], escapes: &mut [u64]) {
+fn look<S: Simd, N: Noted>(simd: S, bytes: &[u8], blocks: &mut [Marked], notes: &mut [N]) {
     let mut line_feeds = 0;
     let (whole, rest) = bytes.as_chunks();
-    let ((blocks, last), (escapes, last_escapes)) =
-        (blocks.split_at_mut(whole.len()), escapes.split_at_mut(whole.len()));
-    for ((block, marked), escapes) in whole.iter().zip(blocks).zip(escapes) {
-        let block = Block::load(simd, block);
-        (*marked, *escapes) = (mark(block, &mut line_feeds), block.json_escapes());
+    let ((blocks, last), (notes, last_note)) = (blocks.split_at_mut(whole.len()), notes.split_at_mut(whole.len()));
+    // There is so little to do for each block that it counts what going on to the next one takes.
+    let (fours, singles) = whole.as_chunks::<4>();
+    let (marked_fours, marked) = blocks.as_chunks_mut::<4>();
+    let (notes_fours, notes) = notes.as_chunks_mut::<4>();
+    for ((blocks, marked), notes) in fours.iter().zip(marked_fours).zip(notes_fours) {
+        look_at(simd, blocks, marked, notes, &mut line_feeds);
     }
-    if let ([marked], [escapes]) = (last, last_escapes) {
-        let block = Block::load(simd, &last_block(rest, b'.'));
-        (*marked, *escapes) = (mark(block, &mut line_feeds), block.json_escapes());
+    look_at(simd, singles, marked, notes, &mut line_feeds);
+    look_at(simd, &[last_block(rest, b'.')], last, last_note, &mut line_feeds);
+}
+
+#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
+#[inline(always)]
+fn look_at<S: Simd, N: Noted>(
+    simd: S,
+    blocks: &[[u8; BLOCK]],
+    marked: &mut [Marked],
+    notes: &mut [N],
+    line_feeds: &mut u64,
+) {
+    for ((block, marked), note) in blocks.iter().zip(marked).zip(notes) {
+        let block = Block::load(simd, block);
+        (*marked, *note) = (mark(block, line_feeds), N::of(block));
     }
 }
 
