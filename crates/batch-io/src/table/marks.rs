@@ -119,7 +119,6 @@ impl Noted for u64 {
 }
 
 /// Nothing.
-#[expect(clippy::inline_always, reason = "the instructions are those of the caller")]
 impl Noted for () {
     #[inline(always)]
     fn of<S: Simd>(_: Block<S>) -> Self {}
