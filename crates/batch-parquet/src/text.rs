@@ -33,7 +33,7 @@ impl Text for &[u8] {
 /// The value in a column of a record, by position.
 impl Text for (&Record, usize) {
     fn length(&self) -> usize {
-        self.0.length(self.1)
+        self.0.value_len(self.1)
     }
 
     fn each_piece(&self, mut each: impl FnMut(&[u8])) {

@@ -118,7 +118,7 @@ impl Record {
     ///
     /// # Panics
     /// Like [`get`](Self::get).
-    pub fn length(&self, column: usize) -> usize {
+    pub fn value_len(&self, column: usize) -> usize {
         let field = self.fields[column];
         match field.text {
             Text::AsWritten => field.end - field.start,
@@ -355,7 +355,7 @@ mod tests {
                         push_escaped(field, &mut plain);
                         prop_assert_eq!(ours.bytes(), plain.bytes());
                         prop_assert_eq!(record.pieces(column).collect::<String>(), *field);
-                        prop_assert_eq!(record.length(column), field.len());
+                        prop_assert_eq!(record.value_len(column), field.len());
                     }
                 }
             }
