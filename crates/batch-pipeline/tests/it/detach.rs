@@ -1,5 +1,4 @@
-//! Runs that are left alone: submitted here, looked at, waited for and collected by others; and jobs of
-//! which nothing is left but the name.
+//! Runs that are left alone: submitted here, looked at, waited for and collected by others.
 
 use std::{
     path::Path,
@@ -9,60 +8,34 @@ use std::{
 
 use async_trait::async_trait;
 use batch_backend::{JobService, Kind as BackendKind};
-use batch_io::Outcome;
-use batch_model::{BatchPredictionJob, CompletionStats, JobName, JobState};
+use batch_model::{BatchPredictionJob, CompletionStats, JobState};
 use batch_pipeline::{
-    Backends, Clock, Context, Event, Events, Fate, Kind, Overrides, RemnantKind, RetryOptions, RunDir, RunDirOptions,
-    RunStage, Selection, Spec, Stop, adopt, collect, download, find_input, find_remnants, is_of, job_status,
-    jobs_of_run, list_runs, read_run, remove_directory, remove_remnants, retry, status, stopper, submit, wait,
-    wait_for_job,
+    Clock, Context, Event, Events, Fate, Kind, RemnantKind, RetryOptions, RunDir, RunStage, Stop, collect, find_input,
+    find_remnants, job_status, list_runs, read_run, remove_directory, remove_remnants, retry, status, stopper, submit,
+    wait, wait_for_job,
 };
 use insta::{assert_json_snapshot, assert_snapshot};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::world::{World, Wrong};
-
-const TABLE: &str = "text\na\nb\nc\nd\ne\n";
-const THREE_SHARDS: &str = "[limits]\nrequests = 2\n";
-
-fn backends(world: &World) -> Backends {
-    let store = Arc::new(world.store.clone());
-    Backends { input: store.clone(), output: store, jobs: Arc::new(world.jobs.clone()), records: None }
-}
-
-fn context(world: &World) -> Context {
-    Context { clock: Arc::new(world.clock.clone()), ..Context::default() }
-}
-
-/// A run with three shards that is submitted, and its spec.
-async fn submitted(world: &World) -> (RunDir, Spec) {
-    let spec = world.table(TABLE).spec(THREE_SHARDS);
-    let mut run = world.open(&spec).unwrap();
-    submit(&mut run, &backends(world), &context(world)).await.unwrap();
-    (run, spec)
-}
-
-fn names(run: &RunDir) -> Vec<JobName> {
-    run.state().shards.iter().map(|shard| shard.attempts.last().unwrap().job.clone().unwrap()).collect()
-}
+use crate::world::{TABLE, THREE_SHARDS, World, Wrong, names};
 
 #[tokio::test]
 async fn a_submitted_run_is_waited_for_and_collected_by_others() {
     let world = World::new();
-    let (run, spec) = submitted(&world).await;
+    let (run, spec) = world.submitted().await;
     let path = run.path().to_owned();
     assert!(run.state().shards.iter().all(|shard| shard.attempts[0].state == JobState::Pending), "somebody waited");
     assert_eq!(RunStage::of(run.state()), RunStage::Running);
     drop(run);
 
     let mut run = RunDir::load(&path).unwrap();
-    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
+    wait(&mut run, &world.backends(), &world.context()).await.unwrap();
     assert_eq!(RunStage::of(run.state()), RunStage::Ended);
     assert!(run.state().shards.iter().all(|shard| shard.attempts[0].collected.is_none()), "somebody collected");
     drop(run);
 
     let mut run = RunDir::load(&path).unwrap();
-    let collected = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap();
+    let collected = collect(&mut run, &world.backends(), &world.context(), false, None).await.unwrap();
     assert_eq!(collected.running, Vec::<usize>::new());
     assert_eq!(collected.report.unwrap().accounting.answered, 5);
     assert!(run.state().is_finished());
@@ -79,7 +52,7 @@ async fn a_submitted_run_is_waited_for_and_collected_by_others() {
 #[tokio::test]
 async fn run_goes_on_with_what_was_submitted() {
     let world = World::new();
-    let (run, spec) = submitted(&world).await;
+    let (run, spec) = world.submitted().await;
     let path = run.path().to_owned();
     drop(run);
     let mut run = world.open(&spec).unwrap();
@@ -90,7 +63,7 @@ async fn run_goes_on_with_what_was_submitted() {
     // And submitting once more makes no other job either.
     drop(run);
     let mut run = RunDir::load(&path).unwrap();
-    submit(&mut run, &backends(&world), &context(&world)).await.unwrap();
+    submit(&mut run, &world.backends(), &world.context()).await.unwrap();
     assert_eq!(*world.jobs.created.lock().unwrap(), 3);
 }
 
@@ -100,8 +73,8 @@ async fn a_run_without_jobs_is_neither_waited_for_nor_collected() {
     let spec = world.table(TABLE).spec(THREE_SHARDS);
     let mut run = world.open(&spec).unwrap();
     for error in [
-        wait(&mut run, &backends(&world), &context(&world)).await.unwrap_err(),
-        collect(&mut run, &backends(&world), &context(&world), true, None).await.map(drop).unwrap_err(),
+        wait(&mut run, &world.backends(), &world.context()).await.unwrap_err(),
+        collect(&mut run, &world.backends(), &world.context(), true, None).await.map(drop).unwrap_err(),
     ] {
         assert_eq!(error.kind(), Kind::RunDirectory);
         assert!(error.to_string().ends_with("has no job yet"), "{error}");
@@ -112,26 +85,26 @@ async fn a_run_without_jobs_is_neither_waited_for_nor_collected() {
 #[tokio::test]
 async fn what_running_jobs_have_so_far_is_no_end_of_the_run() {
     let world = World::new();
-    let (mut run, _) = submitted(&world).await;
+    let (mut run, _) = world.submitted().await;
     // The first shard's job has exported a row; the service answers in capitals.
     let output = run.state().shards[0].attempts[0].output.clone();
     let row = r#"{"key":"r1","request":{},"status":"","response":{"candidates":[{"content":{"parts":[{"text":"B"}]},"finishReason":"STOP"}]}}"#;
     world.store.put(&format!("{output}/prediction-x/incremental_predictions.jsonl"), format!("{row}\n"));
 
     // Without asking for parts there is no report, and nothing is fetched.
-    let collected = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap();
+    let collected = collect(&mut run, &world.backends(), &world.context(), false, None).await.unwrap();
     assert_eq!(collected.running, [0, 1, 2]);
     assert!(collected.report.is_none());
     assert!(!run.path().join("results.csv").exists());
 
-    let part = collect(&mut run, &backends(&world), &context(&world), true, None).await.unwrap();
+    let part = collect(&mut run, &world.backends(), &world.context(), true, None).await.unwrap();
     let report = part.report.unwrap();
     assert_eq!(report.accounting.records, 5);
     assert!(report.accounting.is_balanced());
 
     // Whatever was partial, the end is whole.
-    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
-    let end = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap();
+    wait(&mut run, &world.backends(), &world.context()).await.unwrap();
+    let end = collect(&mut run, &world.backends(), &world.context(), false, None).await.unwrap();
     assert_eq!(end.report.unwrap().accounting.answered, 5);
     assert!(run.state().is_finished());
 }
@@ -141,12 +114,12 @@ async fn a_partial_report_leaves_the_run_open_and_its_predictions_to_be_fetched_
     let world = World::new();
     let spec = world.table("text\na\nb\n").spec("");
     let mut run = world.open(&spec).unwrap();
-    submit(&mut run, &backends(&world), &context(&world)).await.unwrap();
+    submit(&mut run, &world.backends(), &world.context()).await.unwrap();
     let output = run.state().shards[0].attempts[0].output.clone();
     let row = r#"{"key":"r1","request":{},"status":"","response":{"candidates":[{"content":{"parts":[{"text":"B"}]},"finishReason":"STOP"}]}}"#;
     world.store.put(&format!("{output}/prediction-x/incremental_predictions.jsonl"), format!("{row}\n"));
 
-    let part = collect(&mut run, &backends(&world), &context(&world), true, None).await.unwrap();
+    let part = collect(&mut run, &world.backends(), &world.context(), true, None).await.unwrap();
     assert_eq!(part.running, [0]);
     let accounting = part.report.unwrap().accounting;
     assert_eq!((accounting.answered, accounting.missing), (1, 1));
@@ -188,7 +161,7 @@ impl Clock for Laptop {
 #[tokio::test]
 async fn a_laptop_that_slept_looks_once_and_goes_on() {
     let world = World::new();
-    let (mut run, _) = submitted(&world).await;
+    let (mut run, _) = world.submitted().await;
     let polls: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let told = Arc::clone(&polls);
     let events = Events::new(move |event| {
@@ -199,7 +172,7 @@ async fn a_laptop_that_slept_looks_once_and_goes_on() {
     let hours = SignedDuration::from_hours(8);
     let clock = Arc::new(Laptop { now: Mutex::new(world.clock.now()), shut_for: Mutex::new(Some(hours)) });
     let context = Context { clock, events, ..Context::default() };
-    wait(&mut run, &backends(&world), &context).await.unwrap();
+    wait(&mut run, &world.backends(), &context).await.unwrap();
     let polls = polls.lock().unwrap();
     // One look before the lid was shut, one after it was opened: the job had ended meanwhile.
     assert_eq!(polls.len(), 2, "{polls:?}");
@@ -209,22 +182,22 @@ async fn a_laptop_that_slept_looks_once_and_goes_on() {
 #[tokio::test]
 async fn a_network_that_is_gone_for_an_hour_neither_fails_a_wait_nor_is_asked_all_the_time() {
     let world = World::new();
-    let (mut run, _) = submitted(&world).await;
+    let (mut run, _) = world.submitted().await;
     let name = names(&run)[0].clone();
     world.goes_wrong(vec![Wrong::Poll(BackendKind::Unavailable); 60]);
     let begun = world.clock.now();
-    let job = wait_for_job(&name, &world.jobs, &batch_pipeline::PollPolicy::default(), &context(&world)).await.unwrap();
+    let job = wait_for_job(&name, &world.jobs, &batch_pipeline::PollPolicy::default(), &world.context()).await.unwrap();
     assert_eq!(job.state, JobState::Succeeded);
     let minutes = world.clock.now().duration_since(begun).as_mins();
     assert!((45..75).contains(&minutes), "60 failed looks took {minutes} minutes");
     // The run itself was not touched; it finds its jobs where they are.
-    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
+    wait(&mut run, &world.backends(), &world.context()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_run_that_was_taken_elsewhere_needs_the_same_table() {
     let world = World::new();
-    let (run, _) = submitted(&world).await;
+    let (run, _) = world.submitted().await;
     let elsewhere = world.path("elsewhere");
     copy(run.path(), &elsewhere);
     drop(run);
@@ -241,8 +214,8 @@ async fn a_run_that_was_taken_elsewhere_needs_the_same_table() {
     assert!(error.to_string().ends_with("is not the table of this run: its bytes are others"), "{error}");
 
     find_input(&mut run, Some(&world.path("moved.csv"))).unwrap();
-    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
-    let collected = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap();
+    wait(&mut run, &world.backends(), &world.context()).await.unwrap();
+    let collected = collect(&mut run, &world.backends(), &world.context(), false, None).await.unwrap();
     assert_eq!(collected.report.unwrap().accounting.answered, 5);
     assert!(elsewhere.join("results.csv").exists());
 
@@ -268,65 +241,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn a_jobs_name_is_enough_to_find_the_whole_run() {
-    let world = World::new();
-    let (run, spec) = submitted(&world).await;
-    let (of_run, second) = (names(&run), names(&run)[1].clone());
-    let gone = run.path().to_owned();
-    drop(run);
-    std::fs::remove_dir_all(&gone).unwrap();
-
-    // Nothing is left but the name of one of its jobs.
-    let jobs = &world.jobs;
-    let job = wait_for_job(&second, jobs, &spec.poll, &context(&world)).await.unwrap();
-    let files = download(&world.store, &job, &world.path("files"), &context(&world)).await.unwrap();
-    let files: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    assert_eq!(files, ["predictions/predictions.jsonl"]);
-
-    let all = jobs_of_run(jobs, &job).await.unwrap();
-    let found: Vec<JobName> = all.iter().map(|job| job.name.as_deref().unwrap().parse().unwrap()).collect();
-    assert_eq!(found, of_run, "in order of their shards");
-    let mut run = adopt(&spec, &world.path("table.csv"), &all, &world.path("adopted"), &world.clock).unwrap();
-    assert_eq!(is_of(&run, &job), Some(true));
-    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
-    let collected = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap();
-    assert_eq!(collected.report.unwrap().accounting.answered, 5);
-    assert_eq!(*world.jobs.created.lock().unwrap(), 3);
-
-    // Of another spec the job says so itself.
-    let other = world.spec("[limits]\nrequests = 3\n");
-    let run = adopt(&other, &world.path("table.csv"), &all, &world.path("other"), &world.clock).unwrap();
-    assert_eq!(is_of(&run, &job), Some(false));
-}
-
-#[tokio::test]
-async fn a_job_of_others_stands_alone() {
-    let world = World::new();
-    let mut job = BatchPredictionJob::default();
-    job.name = Some("projects/1/locations/us-central1/batchPredictionJobs/7".to_owned());
-    assert_eq!(jobs_of_run(&world.jobs, &job).await.unwrap(), std::slice::from_ref(&job));
-    let run = adopt(
-        &world.table(TABLE).spec(""),
-        &world.path("table.csv"),
-        &[job.clone()],
-        &world.path("adopted"),
-        &world.clock,
-    )
-    .unwrap();
-    assert_eq!(is_of(&run, &job), None);
-    // What it reads and writes is not ours to remove.
-    let remnants = find_remnants(run.state(), run.path(), &backends(&world), &context(&world), true).await.unwrap();
-    assert!(
-        remnants.iter().take(2).all(|remnant| remnant.fate == Fate::Kept("the job was not made by a run".to_owned())),
-        "{remnants:?}"
-    );
-}
-
-#[tokio::test]
 async fn cleaning_keeps_what_is_not_collected_and_what_is_running() {
     let world = World::new();
-    let (mut run, _) = submitted(&world).await;
-    let (there, with) = (backends(&world), context(&world));
+    let (mut run, _) = world.submitted().await;
+    let (there, with) = (world.backends(), world.context());
     let fates = |remnants: &[batch_pipeline::Remnant], kind: RemnantKind| {
         let of_kind = remnants.iter().filter(move |remnant| remnant.kind == kind);
         of_kind.map(|remnant| remnant.fate.clone()).collect::<Vec<_>>()
@@ -378,7 +296,7 @@ async fn a_list_hides_no_run_that_is_damaged() {
     let world = World::new();
     let runs = world.path("runs");
     assert!(list_runs(&runs).unwrap().is_empty(), "there is no folder yet");
-    let (run, _) = submitted(&world).await;
+    let (run, _) = world.submitted().await;
     std::fs::create_dir(runs.join("empty")).unwrap();
     for (name, text) in
         [("torn", "{\"version\": 1, \"id\""), ("newer", "{\"version\": 2}"), ("odd", "{\"version\": 1}")]
@@ -404,7 +322,7 @@ async fn a_list_hides_no_run_that_is_damaged() {
 #[tokio::test]
 async fn a_look_writes_nothing_and_holds_nothing() {
     let world = World::new();
-    let (run, _) = submitted(&world).await;
+    let (run, _) = world.submitted().await;
     let before = std::fs::read(run.path().join("run.json")).unwrap();
     // While another process holds the run: `run` is alive here.
     let state = read_run(run.path()).unwrap();
@@ -487,10 +405,10 @@ async fn a_retry_that_was_only_begun_is_not_collected_away() {
     for native in [false, true] {
         let options = RetryOptions { native, ..RetryOptions::default() };
         let context_ = stops_at(&world, |event| matches!(event, Event::Retrying { .. }));
-        let error = retry(&mut run, &backends(&world), &context_, None, &options).await.unwrap_err();
+        let error = retry(&mut run, &world.backends(), &context_, None, &options).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Interrupted);
         for partial in [false, true] {
-            let error = collect(&mut run, &backends(&world), &context(&world), partial, None).await.unwrap_err();
+            let error = collect(&mut run, &world.backends(), &world.context(), partial, None).await.unwrap_err();
             assert!(error.to_string().starts_with("retry 1 of "), "{error}");
             assert!(error.hint().unwrap().contains("batch-cli retry"));
         }
@@ -503,51 +421,10 @@ async fn a_retry_that_was_only_begun_is_not_collected_away() {
 }
 
 #[tokio::test]
-async fn an_adopted_run_knows_its_rounds() {
-    let world = World::new();
-    let spec = world.table(TABLE).spec(THREE_SHARDS);
-    world.fails(["b", "d"]);
-    let mut run = world.open(&spec).unwrap();
-    world.go(&mut run, Stop::never()).await.unwrap();
-    // One is cut in the second round, and asked again by the service in the third for nothing; the other is
-    // answered.
-    world.fails(["d"]).truncates(["b"]);
-    let only = |outcome| RetryOptions { only: vec![outcome], ..RetryOptions::default() };
-    world.retry(&mut run, &only(Outcome::RequestError)).await.unwrap();
-    let native = RetryOptions { native: true, ..only(Outcome::RequestError) };
-    world.fails(["d"]).truncates([]);
-    world.retry(&mut run, &native).await.unwrap();
-    let report = world.retry(&mut run, &only(Outcome::Blocked)).await.unwrap().report;
-    assert_eq!((report.accounting.truncated, report.accounting.request_error), (1, 1));
-
-    let jobs = &world.jobs;
-    let job = jobs.get(&names(&run)[0]).await.unwrap();
-    let all = jobs_of_run(jobs, &job).await.unwrap();
-    assert_eq!(all.len(), 5, "every attempt");
-    let mut adopted = adopt(&spec, &world.path("table.csv"), &all, &world.path("adopted"), &world.clock).unwrap();
-    let rounds = |run: &RunDir| {
-        let shards = run.state().shards.iter();
-        shards.flat_map(|shard| shard.attempts.iter().map(|attempt| (shard.round, attempt.round))).collect::<Vec<_>>()
-    };
-    assert_eq!(rounds(&adopted), rounds(&run));
-    assert_eq!(rounds(&adopted), [(0, 0), (0, 0), (0, 0), (1, 1), (1, 2)]);
-    let there = collect(&mut adopted, &backends(&world), &context(&world), false, None).await.unwrap().report.unwrap();
-    assert_eq!(there.accounting, report.accounting);
-    let read = |run: &RunDir| std::fs::read_to_string(run.path().join("results.csv")).unwrap();
-    assert_eq!(read(&adopted), read(&run));
-
-    // It can be asked again as any other, in a round of its own.
-    world.fails([]);
-    let retried = world.retry(&mut adopted, &RetryOptions::default()).await.unwrap();
-    assert_eq!((retried.report.accounting.answered, retried.round), (5, Some(3)));
-    assert_eq!(adopted.state().shards.len(), 5);
-}
-
-#[tokio::test]
 async fn a_job_that_was_deleted_hides_nothing_of_the_others() {
     let world = World::new();
-    let (mut run, _) = submitted(&world).await;
-    wait(&mut run, &backends(&world), &context(&world)).await.unwrap();
+    let (mut run, _) = world.submitted().await;
+    wait(&mut run, &world.backends(), &world.context()).await.unwrap();
     let path = run.path().join("run.json");
     drop(run);
     // As if nobody had looked before the job was deleted.
@@ -557,89 +434,9 @@ async fn a_job_that_was_deleted_hides_nothing_of_the_others() {
     let mut run = RunDir::load(path.parent().unwrap()).unwrap();
     world.jobs.delete(&names(&run)[1]).await.unwrap();
 
-    let error = collect(&mut run, &backends(&world), &context(&world), false, None).await.unwrap_err();
+    let error = collect(&mut run, &world.backends(), &world.context(), false, None).await.unwrap_err();
     assert!(error.hint().unwrap().contains("--partial"), "{error}");
-    let collected = collect(&mut run, &backends(&world), &context(&world), true, None).await.unwrap();
+    let collected = collect(&mut run, &world.backends(), &world.context(), true, None).await.unwrap();
     assert_eq!(collected.running, [1]);
     assert!(3 <= collected.report.unwrap().accounting.answered);
-}
-
-#[tokio::test]
-async fn an_adopted_run_knows_the_part_that_was_asked_about() {
-    for part in [Selection::Limit(2), Selection::Sample(2)] {
-        let world = World::new();
-        let spec = world.table(TABLE).spec("");
-        let mut run = world.open_part(&spec, part).unwrap();
-        let report = world.go(&mut run, Stop::never()).await.unwrap();
-        let job = world.jobs.get(&names(&run)[0]).await.unwrap();
-        let mut adopted =
-            adopt(&spec, &world.path("table.csv"), std::slice::from_ref(&job), &world.path("adopted"), &world.clock)
-                .unwrap();
-        assert_eq!(is_of(&adopted, &job), Some(true));
-        let there = collect(&mut adopted, &backends(&world), &context(&world), false, None).await.unwrap();
-        assert_eq!(there.report.unwrap().accounting, report.accounting);
-        // Nothing of the rest is asked.
-        assert_eq!(world.retry(&mut adopted, &RetryOptions::default()).await.unwrap().round, None);
-    }
-}
-
-/// The run of a job's siblings, adopted under `spec`, and what it reports.
-async fn adopted(world: &World, run: &RunDir, spec: &Spec, name: &str) -> (RunDir, batch_pipeline::Report) {
-    let job = world.jobs.get(&names(run)[0]).await.unwrap();
-    let all = jobs_of_run(&world.jobs, &job).await.unwrap();
-    let mut adopted = adopt(spec, &world.path("table.csv"), &all, &world.path(name), &world.clock).unwrap();
-    let collected = collect(&mut adopted, &backends(world), &context(world), false, None).await.unwrap();
-    (adopted, collected.report.unwrap())
-}
-
-fn changed(settings: &[(&str, &str)]) -> Overrides {
-    let mut overrides = Overrides::default();
-    settings.iter().for_each(|(name, value)| overrides.push(*name, *value, "--set"));
-    overrides
-}
-
-#[tokio::test]
-async fn an_adopted_run_has_the_model_that_its_jobs_asked() {
-    let world = World::new();
-    let spec = world.table(TABLE).spec(THREE_SHARDS);
-    let mut run = world.open(&spec).unwrap();
-    let report = world.go(&mut run, Stop::never()).await.unwrap();
-    // The spec was edited since, or was run with flags that nobody remembers.
-    let other = spec.with_request(&changed(&[("model", "gemini-2.5-pro")])).unwrap();
-    let (adopted, there) = adopted(&world, &run, &other, "adopted").await;
-    assert_eq!((&there.model, &there.spending), (&report.model, &report.spending));
-    let job = world.jobs.get(&names(&run)[0]).await.unwrap();
-    assert_eq!(is_of(&adopted, &job), Some(true), "it is that spec otherwise");
-    assert_eq!(batch_pipeline::cached_before(&job), 0);
-}
-
-#[tokio::test]
-async fn an_adopted_run_knows_that_a_retry_asked_otherwise_and_reads_what_it_asked() {
-    let world = World::new();
-    let spec = world.table(TABLE).spec("[request.generationConfig]\nmaxOutputTokens = 9\n");
-    let results = |run: &RunDir| std::fs::read_to_string(run.path().join("results.csv")).unwrap();
-    for (settings, is_unknown) in [
-        (vec![], false),
-        (vec![("model", "gemini-2.5-pro")], false),
-        (vec![("generationConfig.responseMimeType", "application/json")], true),
-        (vec![("generationConfig.responseMimeType", "application/json"), ("model", "gemini-2.5-pro")], true),
-    ] {
-        world.fails(["b"]);
-        world.clock.later(1);
-        let options = RunDirOptions { root: Some(world.path("runs")), new: true, ..RunDirOptions::default() };
-        let mut run = RunDir::open(&spec, &world.path("table.csv"), &options, &world.clock).unwrap();
-        world.go(&mut run, Stop::never()).await.unwrap();
-        world.fails([]);
-        let options = RetryOptions { settings: changed(&settings), ..RetryOptions::default() };
-        let report = world.retry(&mut run, &options).await.unwrap().report;
-        // No JSON, where it was to be.
-        assert_eq!(report.accounting.invalid_answer, u64::from(is_unknown));
-
-        let (adopted, there) = adopted(&world, &run, &spec, &run.state().id).await;
-        assert_eq!((there.accounting, &there.spending), (report.accounting, &report.spending), "{settings:?}");
-        assert_eq!(results(&adopted), results(&run));
-        assert_eq!(adopted.state().rounds[0].unknown_settings, is_unknown, "{settings:?}");
-        let asked = &adopted.state().spec_of(1).request.model;
-        assert_eq!(asked.contains("pro"), settings.iter().any(|(name, _)| *name == "model"));
-    }
 }

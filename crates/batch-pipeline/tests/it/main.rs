@@ -1,6 +1,7 @@
 //! The pipeline against backends in memory.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod adopt;
 mod away;
 mod cache;
 mod changed;

@@ -4,10 +4,7 @@ use batch_model::JobState;
 use batch_pipeline::{Kind, RetryOptions, RunStage, Stop};
 use insta::assert_snapshot;
 
-use crate::world::{World, Wrong};
-
-const TABLE: &str = "text\na\nb\nc\nd\ne\n";
-const THREE_SHARDS: &str = "[limits]\nrequests = 2\n";
+use crate::world::{TABLE, THREE_SHARDS, World, Wrong};
 
 #[tokio::test]
 async fn the_others_are_collected_and_its_records_say_why() {

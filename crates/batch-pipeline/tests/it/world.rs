@@ -21,6 +21,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
+/// A table of five records, and limits that make three shards of it.
+pub(crate) const TABLE: &str = "text\na\nb\nc\nd\ne\n";
+pub(crate) const THREE_SHARDS: &str = "[limits]\nrequests = 2\n";
+
 /// A clock on which every sleep takes no time.
 #[derive(Clone)]
 pub(crate) struct TestClock(Arc<Mutex<Timestamp>>);
@@ -170,6 +174,11 @@ impl JobService for Jobs {
     }
 }
 
+/// The newest job of every shard.
+pub(crate) fn names(run: &RunDir) -> Vec<JobName> {
+    run.state().shards.iter().map(|shard| shard.attempts.last().unwrap().job.clone().unwrap()).collect()
+}
+
 /// Everything that a run needs, and what it told.
 pub(crate) struct World {
     folder: TempDir,
@@ -271,10 +280,27 @@ impl World {
         batch_pipeline::run(run, &backends, &context, None).await
     }
 
-    pub(crate) fn tools(&self, stop: Stop) -> (Backends, Context) {
+    /// A run with three shards that is submitted, and its spec.
+    pub(crate) async fn submitted(&self) -> (RunDir, Spec) {
+        let spec = self.table(TABLE).spec(THREE_SHARDS);
+        let mut run = self.open(&spec).unwrap();
+        batch_pipeline::submit(&mut run, &self.backends(), &self.context()).await.unwrap();
+        (run, spec)
+    }
+
+    pub(crate) fn backends(&self) -> Backends {
         let store = Arc::new(self.store.clone());
-        let backends =
-            Backends { input: store.clone(), output: store, jobs: Arc::new(self.jobs.clone()), records: None };
+        Backends { input: store.clone(), output: store, jobs: Arc::new(self.jobs.clone()), records: None }
+    }
+
+    /// A context that nobody listens to.
+    pub(crate) fn context(&self) -> Context {
+        Context { clock: Arc::new(self.clock.clone()), ..Context::default() }
+    }
+
+    /// The backends, and a context whose events are [told](Self::told).
+    pub(crate) fn tools(&self, stop: Stop) -> (Backends, Context) {
+        let backends = self.backends();
         let told = Arc::clone(&self.told);
         let events = Events::new(move |event| {
             if let Some(line) = line_of(event) {
