@@ -2,11 +2,13 @@
 //! [`wait`] later, [`collect`] what there is.
 
 use batch_backend::Kind as BackendKind;
-use futures::{StreamExt, TryStreamExt, future::ready, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
 use crate::{
-    Backends, Context, Error, Kind, Report, Result, RunDir, collect as collecting,
+    Backends, Context, Error, Kind, Report, Result, RunDir,
+    at_once::at_once,
+    collect as collecting,
     patience::is_passing,
     refused,
     run::{fail_where_all_failed, prepare, report},
@@ -27,13 +29,13 @@ use crate::{
 /// every case, by this or by [`run`](crate::run()).
 pub async fn submit(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
     prepare(run, backends, context).await?;
-    let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs.max(1));
+    let (shards, most) = (run.state().shards.len(), run.state().spec.limits.jobs);
     let run = Mutex::new(run);
     let run = &run;
-    let each = |shard: usize| submitting::submit(run, shard, backends, context);
-    let submitted = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
-    let refused = submitted.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
-    refused::take_down(*run.lock().await, refused, context).await
+    let each = |shard: usize, context: Context| async move { submitting::submit(run, shard, backends, &context).await };
+    let (submitted, ended) = at_once(shards, most, context, each).await;
+    let refused = submitted.into_iter().flatten().collect();
+    ended.and(refused::take_down(*run.lock().await, refused, context).await)
 }
 
 /// Waits until the newest job of every shard has ended, by the spec's poll policy. Nothing is created and

@@ -54,6 +54,7 @@
 //! ```
 
 mod adopt;
+mod at_once;
 mod backends;
 mod cache;
 mod clean;

@@ -1,11 +1,12 @@
 //! A run from wherever it stopped to its end.
 
 use batch_io::{COST_COLUMN, RESULT_COLUMNS};
-use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use tokio::sync::Mutex;
 
 use crate::{
-    Backends, Context, Error, Event, Kind, Report, Result, RunDir, collect, finish, in_place, refused,
+    Backends, Context, Error, Event, Kind, Report, Result, RunDir,
+    at_once::at_once,
+    collect, finish, in_place, refused,
     stage::{open_table, stage},
     state::{Attempt, RunState},
     submit::{current, submit},
@@ -91,26 +92,26 @@ fn check(state: &RunState) -> Result<()> {
 /// A job for each shard, several at once: created, waited for, collected. A shard whose job is refused for good
 /// holds back no other.
 async fn answer(run: &mut RunDir, backends: &Backends, context: &Context) -> Result<()> {
-    let (shards, at_once) = (run.state().shards.len(), run.state().spec.limits.jobs);
+    let (shards, most) = (run.state().shards.len(), run.state().spec.limits.jobs);
     // Results in BigQuery are made where the predictions are.
     let is_here = run.state().spec.results.is_here();
     let run = Mutex::new(run);
     let run = &run;
-    let each = |shard: usize| async move {
-        if let Some(refusal) = submit(run, shard, backends, context).await? {
+    let each = |shard: usize, context: Context| async move {
+        if let Some(refusal) = submit(run, shard, backends, &context).await? {
             return Ok(Some(refusal));
         }
         if !current(run.lock().await.state(), shard)?.has_ended() {
-            wait(run, shard, backends, context).await?;
+            wait(run, shard, backends, &context).await?;
         }
         if is_here {
-            collect::collect(run, shard, backends, context).await?;
+            collect::collect(run, shard, backends, &context).await?;
         }
-        Ok::<_, Error>(None)
+        Ok(None)
     };
-    let answered = stream::iter((0..shards).map(each)).buffer_unordered(at_once);
-    let refused = answered.try_filter_map(|refused| ready(Ok(refused))).try_collect().await?;
-    refused::take_down(*run.lock().await, refused, context).await
+    let (answered, ended) = at_once(shards, most, context, each).await;
+    let refused = answered.into_iter().flatten().collect();
+    ended.and(refused::take_down(*run.lock().await, refused, context).await)
 }
 
 /// Where no job has a single prediction, there is nothing to join: the job's own error is the answer.

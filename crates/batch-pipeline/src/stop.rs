@@ -1,5 +1,6 @@
 //! How a run is asked to stop.
 
+use futures::future::{pending, select_all};
 use tokio::sync::watch;
 
 use crate::{Error, Kind, Result};
@@ -10,13 +11,13 @@ pub struct Stopper(watch::Sender<bool>);
 
 /// Whether somebody asked to stop. Clones share the answer.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(Vec<watch::Receiver<bool>>);
 
 /// A way to ask, and what hears it.
 #[must_use]
 pub fn stopper() -> (Stopper, Stop) {
     let (sender, receiver) = watch::channel(false);
-    (Stopper(sender), Stop(receiver))
+    (Stopper(sender), Stop(vec![receiver]))
 }
 
 impl Stopper {
@@ -36,7 +37,14 @@ impl Stop {
     /// Whether somebody asked.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        *self.0.borrow()
+        self.0.iter().any(|asked| *asked.borrow())
+    }
+
+    /// A way to ask a part of the work alone, which hears also who asks all of it.
+    pub(crate) fn part(&self) -> (Stopper, Self) {
+        let (stopper, mut part) = stopper();
+        part.0.extend(self.0.iter().cloned());
+        (stopper, part)
     }
 
     /// An error where somebody asked.
@@ -46,9 +54,14 @@ impl Stop {
 
     /// Returns once somebody asks; never, where nobody can any more.
     pub(crate) async fn requested(&mut self) {
-        if self.0.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let each = self.0.iter_mut().map(|asked| {
+            Box::pin(async {
+                if asked.wait_for(|asked| *asked).await.is_err() {
+                    pending::<()>().await;
+                }
+            })
+        });
+        select_all(each).await;
     }
 }
 

@@ -56,18 +56,34 @@ pub(crate) async fn submit(
         if let Some(job) = found.take() {
             break job;
         }
-        context.stop.check()?;
         creates += 1;
-        match patiently(shard, "create the job", context, async || backends.jobs.create(&job).await).await? {
+        let is_first = !intended_before && creates == 1;
+        // Whether it is known that no job came of what was asked here.
+        let mut is_none = true;
+        let create = async || {
+            let created = backends.jobs.create(&job).await;
+            is_none = created.as_ref().is_err_and(is_declined);
+            created
+        };
+        let created = match patiently(shard, "create the job", context, create).await {
+            Ok(created) => created,
+            Err(stopped) => {
+                if is_first && is_none {
+                    withdraw(run, shard).await?;
+                }
+                return Err(stopped);
+            }
+        };
+        match created {
             Ok(job) => break job,
             Err(error) if error.maybe_done() && creates < CREATES => {
+                context.stop.check()?;
                 tracing::warn!(%error, "the job may have been created; looking for it");
                 found = look_twice(backends, shard, &attempt, context).await?;
             }
             Err(error) => {
                 let (maybe_done, is_declined, is_refusal) =
                     (error.maybe_done(), is_declined(&error), is_refusal(&error));
-                let is_first = !intended_before && creates == 1;
                 if is_refusal && !is_first {
                     // The list may have it only now.
                     found = look_twice(backends, shard, &attempt, context).await?;
@@ -81,8 +97,7 @@ pub(crate) async fn submit(
                     return Ok(Some(Refusal { shard, is_first, error: failed }));
                 }
                 if is_declined && is_first {
-                    // It is known that no job came of it: nothing is begun that would have to go on.
-                    run.lock().await.update(|state| drop(state.shards[shard].attempts.pop()))?;
+                    withdraw(run, shard).await?;
                 }
                 let goes_on = |hint: &str| {
                     format!("{hint}; then run the same command again, without --new: it goes on from here")
@@ -120,6 +135,8 @@ async fn intend(
     context: &Context,
 ) -> Result<Option<(Attempt, bool, BatchPredictionJob)>> {
     let mut run = run.lock().await;
+    // Before anything is on disk that would have to be taken back.
+    context.stop.check()?;
     let resumed = resume_of(run.state(), shard, backends)?;
     let intended_before = match (run.state().shards[shard].attempts.last(), &resumed) {
         (Some(attempt), None) if attempt.job.is_some() || attempt.is_refused() => return Ok(None),
@@ -140,6 +157,11 @@ async fn intend(
         BatchPredictionJob::new(&attempt.display_name, &model, input, backends.output.config(&attempt.output));
     job.labels.clone_from(&attempt.labels);
     Ok(Some((attempt, intended_before, job)))
+}
+
+/// Takes back the intent of which it is known that no job came: nothing is begun that would have to go on.
+async fn withdraw(run: &Mutex<&mut RunDir>, shard: usize) -> Result<()> {
+    run.lock().await.update(|state| drop(state.shards[shard].attempts.pop()))
 }
 
 /// The round that resumes a shard and has not yet, with the input of its job: what the newest attempt

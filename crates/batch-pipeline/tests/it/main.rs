@@ -5,6 +5,7 @@ mod adopt;
 mod away;
 mod cache;
 mod changed;
+mod denied;
 mod detach;
 mod in_place;
 mod kills;

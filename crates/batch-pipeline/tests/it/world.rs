@@ -20,6 +20,7 @@ use batch_pipeline::{
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::Barrier;
 
 /// A table of five records, and limits that make three shards of it.
 pub(crate) const TABLE: &str = "text\na\nb\nc\nd\ne\n";
@@ -83,6 +84,8 @@ pub(crate) struct Jobs {
     refused: Arc<Mutex<Vec<&'static str>>>,
     /// Where that is for want of something that all jobs need: the reason, and what to do.
     wanting: Arc<Mutex<Option<(&'static str, &'static str)>>>,
+    /// What creations wait at for one another, where they shall be answered together.
+    together: Arc<Mutex<Option<Arc<Barrier>>>>,
 }
 
 impl Jobs {
@@ -112,10 +115,17 @@ impl fmt::Display for Jobs {
 #[async_trait]
 impl JobService for Jobs {
     async fn create(&self, job: &BatchPredictionJob) -> Result<BatchPredictionJob> {
+        let together = self.together.lock().unwrap().clone();
+        if let Some(together) = together {
+            together.wait().await;
+        }
         let label = job.labels.get(SHARD_LABEL).and_then(|label| label.as_str()).unwrap();
-        let is_refused = self.take(|wrong| matches!(wrong, Wrong::RefusedCreate)).is_some();
-        let is_refused = is_refused || self.refused.lock().unwrap().contains(&label);
-        if is_refused && let Some((reason, hint)) = *self.wanting.lock().unwrap() {
+        let is_bad = self.take(|wrong| matches!(wrong, Wrong::RefusedCreate)).is_some();
+        let is_refused = is_bad || self.refused.lock().unwrap().contains(&label);
+        if is_refused
+            && !is_bad
+            && let Some((reason, hint)) = *self.wanting.lock().unwrap()
+        {
             let mut service = ServiceError::new(403);
             service.message = Some("This API method is not for you.".to_owned());
             service.reason = Some(reason.to_owned());
@@ -203,6 +213,7 @@ impl World {
             failed: Arc::default(),
             refused: Arc::default(),
             wanting: Arc::default(),
+            together: Arc::default(),
         };
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         Self { folder, store, jobs, answers, clock, told: Arc::default() }
@@ -236,6 +247,17 @@ impl World {
     pub(crate) fn for_want_of(&self, reason: &'static str, hint: &'static str) -> &Self {
         *self.jobs.wanting.lock().unwrap() = Some((reason, hint));
         self
+    }
+
+    /// From now on the creations of jobs are answered once so many are asked for; each by itself for 1.
+    pub(crate) fn together(&self, creations: usize) -> &Self {
+        *self.jobs.together.lock().unwrap() = Some(Arc::new(Barrier::new(creations)));
+        self
+    }
+
+    /// Whether all that was to go wrong did.
+    pub(crate) fn all_went_wrong(&self) -> bool {
+        self.jobs.wrong.lock().unwrap().is_empty()
     }
 
     pub(crate) fn goes_wrong(&self, wrong: impl IntoIterator<Item = Wrong>) -> &Self {
