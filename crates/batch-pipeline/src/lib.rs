@@ -79,6 +79,7 @@ mod records;
 mod refused;
 mod report;
 mod request;
+mod rest;
 mod retry;
 mod run;
 mod run_dir;
@@ -112,6 +113,7 @@ pub use plan::{
 pub use poll::PollPolicy;
 pub use report::{Accounting, JobReport, Report};
 pub use request::request_spec;
+pub use rest::check_cost;
 pub use retry::{Retried, RetryOptions, UNANSWERED, retry};
 pub use run::run;
 pub use run_dir::{RUNS, RunDir, RunDirOptions, read_run};

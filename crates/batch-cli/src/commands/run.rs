@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use batch_backend::RecordStore;
-use batch_pipeline::{CacheUse, Clock, Plan, PlanOptions, RunDir, RunDirOptions, Selection, Spec, system};
+use batch_pipeline::{CacheUse, Clock, Plan, PlanOptions, RunDir, RunDirOptions, Selection, Spec, check_cost, system};
 
 use super::{
     session::{Session, failure_of, quoted},
@@ -43,6 +43,10 @@ pub(crate) async fn run(args: RunArgs, terminal: &Terminal) -> Result<Exit> {
     };
     let records = remote.as_ref().and_then(|remote| remote.backends.records.as_deref());
     let mut run = open(&spec, &input, records, &options, &*clock).await?;
+    if let Some(ceiling) = args.cost.ceiling().filter(|_| run.is_resumed()) {
+        // The plan is of the run itself; what goes on may be a retry, with settings of its own.
+        check_cost(&run, ceiling).await?;
+    }
     if let Some(plan) = &plan {
         plan.keep_in(run.path())?;
     }

@@ -181,7 +181,7 @@ pub fn plan(spec: &Spec, input: &Path, options: &PlanOptions, clock: &dyn Clock)
     })
 }
 
-/// What it would cost to ask about some records of a run again, under the spec of a round; `None` where the
+/// What it would cost to ask about the `wanted` records of a run, under the spec of a round; `None` where the
 /// model's price is not known. Answers are taken to be as long as those of the run so far, where it asked the same
 /// and `is_usual` says that these need be no longer.
 ///
@@ -191,13 +191,13 @@ pub(crate) fn cost_of_records(
     state: &RunState,
     directory: &Path,
     spec: &Spec,
-    records: &RecordSet,
+    wanted: &dyn Fn(u64) -> bool,
     is_usual: bool,
 ) -> Result<Option<CostEstimate>> {
     let measured = if is_usual { history::measured_in(directory, state, spec) } else { None };
     let mut estimator = Estimator::new(spec, &spec.model()?, measured);
     let mut look = |_: u64, _: &str, line: &[u8]| estimator.add(line);
-    cut_lines(spec, &state.input_path(), &|index| records.has(index), &mut look)?;
+    cut_lines(spec, &state.input_path(), wanted, &mut look)?;
     Ok(CostEstimate::of(price_of(spec), &estimator.finish().usage))
 }
 

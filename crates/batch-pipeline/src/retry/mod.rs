@@ -7,10 +7,9 @@ use batch_io::{Outcome, RequestTemplate};
 
 use crate::{
     Backends, Context, Error, Event, Kind, MaxCost, Overrides, Report, RequestSpec, Result, RunDir, Spec, find_input,
-    finish, open_table,
-    plan::cost_of_records,
-    records::RecordSet,
-    request_spec, run,
+    finish, open_table, request_spec,
+    rest::{check_cost, check_list},
+    run,
     state::{Round, RunState},
 };
 
@@ -35,8 +34,9 @@ pub struct RetryOptions {
     /// By the service's own resume: the output of a shard's job is the input of another, and the service
     /// keeps every row of it that has a response (as documented since 2025-10).
     pub native: bool,
-    /// Most that the round may cost. It is held against an estimate of the records that are asked about again,
-    /// before anything is sent; a round of which something was sent already goes on.
+    /// Most that may be bought: held against an estimate of the records that are asked about again before anything
+    /// is sent, and of what goes on against the rest, of which no job is there yet. Of a run that has to be ended
+    /// first, its rest and the round are held against it one after the other.
     pub max_cost: Option<MaxCost>,
 }
 
@@ -81,12 +81,7 @@ pub async fn retry(
         let number = round.number;
         match wanted.is_of(round) {
             Ok(()) => {
-                if !is_sent(run.state(), number) {
-                    let round = run.state().rounds.last().cloned();
-                    if let Some(Round { list, only, .. }) = round {
-                        check_cost(run, options.max_cost, &run.state().spec_of(number), &list, &only).await?;
-                    }
-                }
+                check_rest(run, options).await?;
                 let report = run::run(run, backends, context, answered_by).await?;
                 return Ok(Retried { report, round: Some(number), resumed: true });
             }
@@ -97,6 +92,7 @@ pub async fn retry(
             })?,
         }
     } else if !run.state().is_finished() {
+        check_rest(run, options).await?;
         match run::run(run, backends, context, answered_by.clone()).await {
             // That every job failed is a reason to ask again.
             Err(error) if error.kind() == Kind::Job => {}
@@ -109,6 +105,14 @@ pub async fn retry(
     };
     let report = run::run(run, backends, context, answered_by).await?;
     Ok(Retried { report, round: Some(round), resumed: false })
+}
+
+/// Refuses what goes on where the rest of it may cost more than is allowed.
+async fn check_rest(run: &RunDir, options: &RetryOptions) -> Result<()> {
+    match options.max_cost {
+        Some(ceiling) => check_cost(run, ceiling).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether a job of a round was created, or may have been.
@@ -185,32 +189,6 @@ impl Wanted {
     }
 }
 
-/// Refuses to ask about the records of a list again where that may cost more than is allowed. `outcomes` are
-/// what became of some of them.
-async fn check_cost(
-    run: &RunDir,
-    max_cost: Option<MaxCost>,
-    spec: &Spec,
-    list: &str,
-    outcomes: &[Outcome],
-) -> Result<()> {
-    let Some(max_cost) = max_cost else { return Ok(()) };
-    if let Some(records) = &run.state().input.records {
-        let message = format!("what a retry costs is not known here: the requests of {} are elsewhere", records.place);
-        return Err(Error::new(Kind::Cost, message).with_hint("leave out --max-cost"));
-    }
-    // An answer that was cut off is a long one.
-    let is_usual = !outcomes.contains(&Outcome::Truncated);
-    let (state, directory, list) = (run.state().clone(), run.path().to_owned(), run.path().join(list));
-    let model = spec.request.model.clone();
-    let spec = spec.clone();
-    let estimating = tokio::task::spawn_blocking(move || {
-        cost_of_records(&state, &directory, &spec, &RecordSet::read(&list)?, is_usual)
-    });
-    let cost = estimating.await.map_err(|error| Error::new(Kind::Bug, "estimate the cost").with_source(error))??;
-    max_cost.check(&model, cost.as_ref())
-}
-
 /// Where the records of a round are listed, relative to the run directory.
 pub(crate) fn list_of(round: u32) -> String {
     format!("retries/{round}.csv")
@@ -240,11 +218,14 @@ async fn begin(run: &mut RunDir, wanted: Wanted, max_cost: Option<MaxCost>, cont
         return Ok(None);
     }
     let resumed = if wanted.native { resume::resumable(run, &chosen).await? } else { Vec::new() };
-    let asked: Vec<Outcome> = chosen.others.keys().copied().collect();
-    check_cost(run, max_cost, &wanted.spec(run.state()), &list, &asked).await.inspect_err(|_| {
-        // Nothing of the round is left; where that fails, the next one writes over it.
-        let _ = std::fs::remove_file(run.path().join(&list));
-    })?;
+    if let Some(ceiling) = max_cost {
+        // An answer that was cut off is a long one.
+        let is_usual = !chosen.others.contains_key(&Outcome::Truncated);
+        check_list(run, ceiling, wanted.spec(run.state()), &list, is_usual).await.inspect_err(|_| {
+            // Nothing of the round is left; where that fails, the next one writes over it.
+            let _ = std::fs::remove_file(run.path().join(&list));
+        })?;
+    }
     let event = Event::Retrying { round: number, records: chosen.records, resumed: wanted.native };
     let round = Round {
         number,

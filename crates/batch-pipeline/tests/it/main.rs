@@ -4,6 +4,7 @@
 mod adopt;
 mod away;
 mod cache;
+mod ceiling;
 mod changed;
 mod denied;
 mod detach;
