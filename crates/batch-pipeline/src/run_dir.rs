@@ -128,17 +128,27 @@ impl RunDir {
         state.spec_file = options.spec_file.as_deref().map(|file| file.display().to_string());
         let root = root_of(options);
         match &options.directory {
-            Some(directory) if directory.join(STATE).exists() && options.new => {
-                let message = format!("{} is a run already", directory.display());
-                Err(Error::new(Kind::RunDirectory, message).with_hint("leave out --new, or name another directory"))
+            Some(directory) => {
+                let is_there = || directory.join(STATE).exists();
+                if !is_there() {
+                    let made = Self::create(directory.clone(), state.clone());
+                    // Another process may have begun there since we looked; then that is what there is to say.
+                    if made.is_ok() || !is_there() {
+                        return made;
+                    }
+                }
+                if options.new {
+                    let message = format!("{} is a run already", directory.display());
+                    let hint = "leave out --new, or name another directory";
+                    return Err(Error::new(Kind::RunDirectory, message).with_hint(hint));
+                }
+                Self::resume(directory, &state, "")
             }
-            Some(directory) if directory.join(STATE).exists() => Self::resume(directory, &state),
-            Some(directory) => Self::create(directory.clone(), state),
             None => {
                 let _held = hold(&root)?;
                 let newest = if options.new { None } else { newest_unfinished(&root, &state.fingerprint)? };
                 match newest {
-                    Some(directory) => Self::resume(&directory, &state),
+                    Some(directory) => Self::resume(&directory, &state, "; or begin another run with --new"),
                     None => Self::create(root.join(&state.id), state),
                 }
             }
@@ -150,16 +160,21 @@ impl RunDir {
     /// # Errors
     /// There is no run, it cannot be read, or another process holds it.
     pub fn load(directory: &Path) -> Result<Self> {
+        Self::take(directory, "")
+    }
+
+    /// Takes the run there is; where another process holds it, the hint ends with `or`.
+    fn take(directory: &Path, or: &str) -> Result<Self> {
         // Before the lock, which would leave a file in a directory that is no run's.
         if !directory.join(STATE).exists() {
             return Err(Error::new(Kind::RunDirectory, format!("there is no run in {}", directory.display())));
         }
-        let lock = take_lock(directory)?;
+        let lock = take_lock(directory, or)?;
         Ok(Self { state: read_state(directory)?, path: directory.to_owned(), resumed: true, seen: None, _lock: lock })
     }
 
-    fn resume(directory: &Path, wanted: &RunState) -> Result<Self> {
-        let mut this = Self::load(directory)?;
+    fn resume(directory: &Path, wanted: &RunState, or: &str) -> Result<Self> {
+        let mut this = Self::take(directory, or)?;
         if this.state.fingerprint != wanted.fingerprint {
             let path = directory.display();
             let what = if this.state.input.digest == wanted.input.digest {
@@ -195,7 +210,7 @@ impl RunDir {
             let message = format!("{} is not empty, and is no run", path.display());
             return Err(Error::new(Kind::RunDirectory, message).with_hint("name a new directory, or an empty one"));
         }
-        let lock = take_lock(&path)?;
+        let lock = take_lock(&path, "")?;
         // Between the look and the lock another process may have come and gone.
         if path.join(STATE).exists() {
             let message = format!("another process has begun a run in {} meanwhile", path.display());
@@ -386,7 +401,7 @@ fn hold(root: &Path) -> Result<Option<File>> {
     Ok(File::open(root).and_then(|folder| folder.lock().map(|()| folder)).ok())
 }
 
-fn take_lock(directory: &Path) -> Result<File> {
+fn take_lock(directory: &Path, or: &str) -> Result<File> {
     let path = directory.join("lock");
     let failed = |error| Error::io(Kind::RunDirectory, "lock", &path, error);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
@@ -401,8 +416,9 @@ fn take_lock(directory: &Path) -> Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let message = format!("another process is working on the run {}", directory.display());
-            Err(Error::new(Kind::RunDirectory, message)
-                .with_hint("wait for it or stop it first, or begin another run with --new"))
+            let directory = directory.display();
+            let hint = format!("`batch-cli status {directory}` looks at it; wait for it, or stop it first{or}");
+            Err(Error::new(Kind::RunDirectory, message).with_hint(hint))
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -257,15 +257,36 @@ fn a_kill_before_the_first_state_leaves_a_directory_that_can_be_used() {
 #[test]
 fn of_two_that_begin_at_once_one_makes_the_run_and_the_other_finds_it() {
     let world = World::new();
-    let (spec, table) = (world.table("text\na\n").spec(""), world.path("table.csv"));
     let options = RunDirOptions { root: Some(world.path("runs")), ..RunDirOptions::default() };
+    let hints = refused_at_once(&world, &options);
+    assert!(hints.iter().all(|hint| hint.ends_with("; or begin another run with --new")), "{hints:?}");
+    assert_eq!(std::fs::read_dir(world.path("runs")).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn of_two_that_begin_in_one_directory_the_other_is_not_sent_to_another() {
+    let world = World::new();
+    // They meet at another place each time.
+    for round in 0..40 {
+        let directory = world.path(&format!("run-{round}"));
+        let options = RunDirOptions { directory: Some(directory.clone()), ..RunDirOptions::default() };
+        let hint = format!("`batch-cli status {}` looks at it; wait for it, or stop it first", directory.display());
+        assert_eq!(refused_at_once(&world, &options), vec![hint; 7]);
+    }
+}
+
+/// Eight processes begin at once: one has the run, and the others are told that it has; what they are told to do.
+#[cfg(unix)]
+fn refused_at_once(world: &World, options: &RunDirOptions) -> Vec<String> {
+    let (spec, table) = (world.table("text\na\n").spec(""), world.path("table.csv"));
     let barrier = std::sync::Barrier::new(8);
     // Each at a time of its own, so that the names of runs differ.
     let open = |seconds: i64| {
         let clock = crate::world::TestClock::new();
         clock.later(seconds);
         barrier.wait();
-        let opened = RunDir::open(&spec, &table, &options, &clock);
+        let opened = RunDir::open(&spec, &table, options, &clock);
         // Nobody ends before all have looked.
         barrier.wait();
         opened.map(|run| run.path().to_owned())
@@ -283,8 +304,11 @@ fn of_two_that_begin_at_once_one_makes_the_run_and_the_other_finds_it() {
     });
     assert_eq!(opened.iter().flatten().count(), 1, "{opened:?}");
     let refused = opened.iter().filter_map(|opened| opened.as_ref().err());
-    refused.for_each(|error| assert!(error.to_string().starts_with("another process is working on"), "{error}"));
-    assert_eq!(std::fs::read_dir(world.path("runs")).unwrap().count(), 1);
+    let hint_of = |error: &batch_pipeline::Error| {
+        assert!(error.to_string().starts_with("another process is working on the run "), "{error}");
+        error.hint().unwrap().to_owned()
+    };
+    refused.map(hint_of).collect()
 }
 
 #[tokio::test]
