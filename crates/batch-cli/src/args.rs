@@ -235,7 +235,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WHAT", help_heading = "Local runs")]
     pub(crate) answer: Option<String>,
 
-    /// A fault of a local run, by name and count; may be repeated.
+    /// A fault of a local run, by name and count: `create-403=1`, or `create-403=1@2` from the second time on that
+    /// it could happen; may be repeated.
     #[arg(long, value_name = "NAME=COUNT", help_heading = "Local runs")]
     pub(crate) fault: Vec<String>,
 }
@@ -456,7 +457,8 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub(crate) answer_concurrency: u32,
 
-    /// A fault, by name and count; may be repeated.
+    /// A fault, by name and count: `create-403=1`, or `create-403=1@2` from the second time on that it could
+    /// happen; may be repeated.
     #[arg(long, value_name = "NAME=COUNT")]
     pub(crate) fault: Vec<String>,
 

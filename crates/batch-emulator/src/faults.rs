@@ -88,6 +88,8 @@ pub struct Faults(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     counts: BTreeMap<&'static str, u64>,
+    /// How often each still passes by before it happens.
+    spared: BTreeMap<&'static str, u64>,
     chaos: Option<Chaos>,
 }
 
@@ -101,7 +103,9 @@ struct Chaos {
 impl State {
     /// Counts a fault down, or draws whether it happens.
     fn take(&mut self, name: &str) -> bool {
-        if let Some(count) = self.counts.get_mut(name) {
+        if let Some(spared) = self.spared.get_mut(name).filter(|spared| 0 < **spared) {
+            *spared -= 1;
+        } else if let Some(count) = self.counts.get_mut(name) {
             *count -= 1;
             if *count == 0 {
                 self.counts.remove(name);
@@ -148,10 +152,18 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads `name` (once) and `name=COUNT`; a name that comes twice adds up.
+    /// Reads `name` (once), `name=COUNT`, and `name=COUNT@FIRST`: so many, from the so-manieth time on that it
+    /// could happen. A name that comes twice adds up, from the later beginning on.
+    ///
+    /// ```
+    /// # use batch_emulator::Faults;
+    /// let faults = Faults::parse(["create-403=1@2"])?;
+    /// assert_eq!([1, 2, 3].map(|_| faults.take("create-403")), [false, true, false]);
+    /// # Ok::<(), batch_emulator::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for a name that [`FAULTS`] does not list or a count that is
+    /// [`ErrorKind::Config`] for a name that [`FAULTS`] does not list, and for a count or a beginning that is
     /// no number.
     pub fn parse<I>(faults: I) -> Result<Faults, Error>
     where
@@ -160,19 +172,19 @@ impl Faults {
         let parsed = Faults::default();
         for fault in faults {
             let fault = fault.as_ref();
-            let (name, count) = match fault.split_once('=') {
-                None => (fault, 1),
-                Some((name, count)) => {
-                    let count = count.trim().parse::<u64>().map_err(|error| {
-                        Error::new(ErrorKind::Config, format!("the count of fault {fault:?} is not a number"))
-                            .with_hint("write `name` for once or `name=COUNT`")
-                            .with_source(error)
-                    })?;
-                    (name.trim(), count)
-                }
+            let number = |what: &str, text: &str| {
+                text.trim().parse::<u64>().map_err(|error| {
+                    Error::new(ErrorKind::Config, format!("the {what} of fault {fault:?} is not a number"))
+                        .with_hint("write `name` for once, `name=COUNT`, or `name=COUNT@FIRST`")
+                        .with_source(error)
+                })
             };
-            let count = count + parsed.count(name);
-            parsed.set(name, count)?;
+            let (name, times) = fault.split_once('=').unwrap_or((fault, "1"));
+            let (count, first) = times.split_once('@').unwrap_or((times, "1"));
+            let (name, count, first) = (name.trim(), number("count", count)?, number("beginning", first)?);
+            let spared = parsed.state().spared.get(name).copied().unwrap_or(0);
+            parsed.set(name, count + parsed.count(name))?;
+            parsed.spare(name, spared.max(first.saturating_sub(1)));
         }
         Ok(parsed)
     }
@@ -188,12 +200,20 @@ impl Faults {
                 .with_hint(format!("the faults are {}", names.join(", "))));
         };
         let mut state = self.state();
+        state.spared.remove(fault.name);
         if count == 0 {
             state.counts.remove(fault.name);
         } else {
             state.counts.insert(fault.name, count);
         }
         Ok(())
+    }
+
+    /// Lets `name` pass by so often before it happens.
+    fn spare(&self, name: &str, times: u64) {
+        if let Some(fault) = FAULTS.iter().find(|fault| fault.name == name) {
+            self.state().spared.insert(fault.name, times);
+        }
     }
 
     /// Whether `name` is to happen now; counts it down.
@@ -243,6 +263,23 @@ mod tests {
         assert!((0..1000).all(|_| !faults.take("storage-401")));
         faults.set_random(1, 0);
         assert!((0..1000).all(|_| !faults.take("drop-row")));
+    }
+
+    #[test]
+    fn what_happens_later_passes_by_before() {
+        let faults = Faults::parse(["create-403=2@3", "cut-upload=1@1"]).unwrap();
+        let happens = |name| (0..6).map(|_| faults.take(name)).collect::<Vec<_>>();
+        assert_eq!(happens("create-403"), [false, false, true, true, false, false]);
+        assert_eq!(happens("cut-upload"), [true, false, false, false, false, false]);
+        // Whoever sets it anew means from now on.
+        let faults = Faults::parse(["create-403=1@9"]).unwrap();
+        faults.set("create-403", 1).unwrap();
+        assert!(faults.take("create-403"));
+        let error = Faults::parse(["create-403=1@x"]).unwrap_err();
+        assert_eq!(error.to_string(), "the beginning of fault \"create-403=1@x\" is not a number");
+        // A name that comes twice has one count and one beginning, the later.
+        let faults = Faults::parse(["create-403=1@2", "create-403"]).unwrap();
+        assert_eq!((0..4).map(|_| faults.take("create-403")).collect::<Vec<_>>(), [false, true, true, false]);
     }
 
     #[test]

@@ -113,9 +113,9 @@ async fn finish(
     let has_job = |shard: &usize| shards[*shard].attempts.last().is_some_and(|attempt| attempt.job.is_some());
     let jobs = running.iter().filter(|shard| has_job(shard)).count();
     let (unsent, all) = (running.len() - jobs, shards.len());
-    let going = match all {
+    let going = match all - unsent {
         1 => "the job has not ended".to_owned(),
-        _ => format!("{jobs} of {all} jobs have not ended"),
+        made => format!("{jobs} of {made} jobs have not ended"),
     };
     let Some(report) = report else {
         terminal.say(&format!(

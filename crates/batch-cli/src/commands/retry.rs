@@ -62,7 +62,7 @@ pub(crate) struct RetryArgs {
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub(crate) progress: ProgressMode,
 
-    /// A fault for the retry of a local run, by name and count; may be repeated.
+    /// A fault for the retry of a local run, by name and count, as of `run`; may be repeated.
     #[arg(long, value_name = "NAME=COUNT", help_heading = "Local runs")]
     fault: Vec<String>,
 }

@@ -169,6 +169,33 @@ fn a_jobs_name_is_all_that_is_needed() {
 }
 
 #[test]
+fn what_is_answered_is_reported_where_a_shard_was_denied_its_job() {
+    for (emulator, code) in [(&[][..], 1), (&["--run-delay", "600"], 3)] {
+        let away = Away::new(&[emulator, &["--fault", "create-403=1@2"]].concat());
+        let spec = fixture("article/batch.toml").display().to_string();
+        let submit = ["submit", &spec, "--run-dir", "run", "--progress", "none", "--set", "limits.requests=5"];
+        let submit = [&submit[..], &["--set", "limits.jobs=1"]].concat();
+        let ran = away.run(&submit).expect(2);
+        assert!(ran.stderr.contains("error: create the job of shard 1\n"), "{}", ran.stderr);
+        let ended = code == 1;
+        if ended {
+            // Until the one job has ended, whichever command sees it.
+            let id = away.run(&["jobs", "list", "--format", "ids"]).expect(0).stdout;
+            away.run(&["wait", id.trim(), "--progress", "none"]).expect(0);
+        }
+        let ran = away.run(&["collect", "run", "--progress", "none"]).expect(2);
+        assert!(ran.stderr.contains("1 of 2 shards of run have no job yet"), "{}", ran.stderr);
+        let ran = away.run(&["collect", "run", "--partial", "--format", "json", "--progress", "none"]).expect(code);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let accounting = &report["accounting"];
+        let answered = if ended { 5 } else { 0 };
+        assert_eq!((&accounting["answered"], &accounting["missing"]), (&answered.into(), &(10 - answered).into()));
+        let name = if ended { "collect_unsent" } else { "collect_unsent_running" };
+        settings().bind(|| assert_snapshot!(name, ran.stderr));
+    }
+}
+
+#[test]
 fn any_jobs_are_listed_shown_and_deleted() {
     let away = Away::new(&[]);
     away.submit();
