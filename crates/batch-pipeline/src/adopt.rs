@@ -147,6 +147,17 @@ pub fn adopt(
     RunDir::create(directory.to_owned(), state)
 }
 
+/// The model that the jobs of an adopted run asked, as the run names it, where `spec` names another.
+#[must_use]
+pub fn other_model<'a>(run: &'a RunDir, spec: &Spec) -> Option<&'a str> {
+    let (given, asked) = (&spec.request.model, &run.state().spec.request.model);
+    let is_same = match (spec.model(), run.state().spec.model()) {
+        (Ok(given), Ok(asked)) => is_same_model(&given, &asked),
+        _ => given.is_empty() || given == asked,
+    };
+    (!is_same).then_some(asked)
+}
+
 /// Whether the jobs were made of this spec and table, where their labels tell.
 #[must_use]
 pub fn is_of(run: &RunDir, job: &BatchPredictionJob) -> Option<bool> {

@@ -7,8 +7,8 @@ use std::{
 
 use batch_model::{BatchPredictionJob, JobName};
 use batch_pipeline::{
-    Backends, Collected, RunDir, Spec, adopt, cached_before, download, find_input, is_of, jobs_of_run, stores_of,
-    system,
+    Backends, Collected, RunDir, Spec, adopt, cached_before, download, find_input, is_of, jobs_of_run, other_model,
+    stores_of, system,
 };
 use clap::Args;
 
@@ -155,17 +155,20 @@ async fn of_job(args: &CollectArgs, name: &JobName, terminal: &Terminal) -> Resu
     if args.spec.is_none() && args.input.is_none() {
         return only_files(args, &jobs, &job, out, &session, terminal).await;
     }
-    let mut run = if out.join("run.json").exists() {
-        again(out, name)?
-    } else {
-        adopted(args, &jobs, &job, out, terminal).await?
-    };
+    let spec = spec_of(args)?;
+    let is_there = out.join("run.json").exists();
+    let mut run = if is_there { again(out, name)? } else { adopted(args, spec.clone(), &jobs, &job, out).await? };
     find_input(&mut run, args.input.as_deref())?;
     if args.spec.is_some() && is_of(&run, &job) == Some(false) {
         terminal.say(
             "the job was made of another spec or table than these, its label says; predictions find their records by \
              their keys",
         );
+    }
+    if let Some(asked) = other_model(&run, &spec).filter(|_| !spec.request.model.is_empty()) {
+        let given = &spec.request.model;
+        terminal
+            .say(&format!("the jobs asked {asked}, and not {given} as the spec says: what they cost is by its price"));
     }
     tell_unknown(&run, &job, terminal);
     let backends = {
@@ -207,19 +210,23 @@ fn again(out: &Path, name: &JobName) -> Result<RunDir> {
     Ok(run)
 }
 
-/// A run made of the job, and of the others of its run where its labels tell of one.
-async fn adopted(
-    args: &CollectArgs,
-    jobs: &Jobs,
-    job: &BatchPredictionJob,
-    out: &Path,
-    terminal: &Terminal,
-) -> Result<RunDir> {
+/// The spec that says how the predictions of a job are joined, with the flags over it.
+fn spec_of(args: &CollectArgs) -> Result<Spec> {
     let mut settings = args.service.settings()?;
     settings.push("input.key", args.key.as_deref(), "--key");
     let given = args.input.as_ref().map(|path| path.display().to_string());
     settings.push("input.path", given.as_deref(), "--table");
-    let mut spec = settings.load(args.spec.as_deref())?;
+    settings.load(args.spec.as_deref())
+}
+
+/// A run made of the job, and of the others of its run where its labels tell of one.
+async fn adopted(
+    args: &CollectArgs,
+    mut spec: Spec,
+    jobs: &Jobs,
+    job: &BatchPredictionJob,
+    out: &Path,
+) -> Result<RunDir> {
     let input = match (&args.input, &args.spec) {
         (Some(input), _) => input.clone(),
         (None, Some(file)) => Spec::resolve_path(file, &spec.input.path),
@@ -243,13 +250,7 @@ async fn adopted(
         target.output.get_or_insert(output);
     }
     let all = jobs_of_run(&*jobs.jobs, job).await?;
-    let run = adopt(&spec, &input, &all, out, &*system())?;
-    let (given, asked) = (&spec.request.model, &run.state().spec.request.model);
-    if !given.is_empty() && given != asked {
-        terminal
-            .say(&format!("the jobs asked {asked}, and not {given} as the spec says: what they cost is by its price"));
-    }
-    Ok(run)
+    Ok(adopt(&spec, &input, &all, out, &*system())?)
 }
 
 /// The prediction files alone, and the job as the service tells of it.

@@ -169,6 +169,30 @@ fn a_jobs_name_is_all_that_is_needed() {
 }
 
 #[test]
+fn what_a_job_asked_is_told_each_time_it_is_collected() {
+    let away = Away::new(&[]);
+    away.submit();
+    away.run(&["wait", "run", "--progress", "none"]).expect(0);
+    let spec = std::fs::read_to_string(fixture("article/batch.toml")).unwrap();
+    away.context.write("other.toml", spec.replace("\"gemini-2.5-flash\"", "\"gemini-2.5-pro\""));
+    away.context
+        .write("same.toml", spec.replace("\"gemini-2.5-flash\"", "\"publishers/google/models/gemini-2.5-flash\""));
+    let (job, table) = (&away.jobs()[1], fixture("article/news.csv").display().to_string());
+    let collect = |spec: &str| {
+        let args = ["collect", job, "--out", "all", "--spec", spec, "--table", &table, "--progress", "none"];
+        away.run(&args).expect(0).stderr
+    };
+    let told =
+        "the jobs asked gemini-2.5-flash, and not gemini-2.5-pro as the spec says: what they cost is by its price";
+    for time in ["first", "second"] {
+        let stderr = collect("other.toml");
+        assert!(stderr.contains(told), "{time}: {stderr}");
+    }
+    let stderr = collect("same.toml");
+    assert!(!stderr.contains("the jobs asked"), "{stderr}");
+}
+
+#[test]
 fn what_is_answered_is_reported_where_a_shard_was_denied_its_job() {
     for (emulator, code) in [(&[][..], 1), (&["--run-delay", "600"], 3)] {
         let away = Away::new(&[emulator, &["--fault", "create-403=1@2"]].concat());
