@@ -165,7 +165,7 @@ async fn of_job(args: &CollectArgs, name: &JobName, terminal: &Terminal) -> Resu
              their keys",
         );
     }
-    if let Some(asked) = other_model(&run, &spec).filter(|_| !spec.request.model.is_empty()) {
+    if let Some(asked) = other_model(&run, &spec) {
         let given = &spec.request.model;
         terminal
             .say(&format!("the jobs asked {asked}, and not {given} as the spec says: what they cost is by its price"));

@@ -50,6 +50,21 @@ fn a_job_that_expired_half_way_is_named_beside_what_is_missing() {
 }
 
 #[test]
+fn a_run_that_goes_on_with_a_retry_holds_that_against_the_ceiling() {
+    let context = Context::new();
+    let spec = fixture("article/batch.toml").display().to_string();
+    let run = [&["run", &spec, "--local", "--run-dir", "run"], &QUICK[..]].concat();
+    context.run(&[&run[..], &["--fault", "fail-row=10"]].concat()).expect(1);
+    let denied = ["retry", "run", "--set", "model=gemini-2.5-pro", "--fault", "create-403=1"];
+    context.run(&denied).expect(2);
+    // The run itself is cheaper than that, and would pass.
+    let refused = context.run(&[&run[..], &["--max-cost", "0.5"]].concat()).expect(4);
+    assert!(refused.stderr.contains("error: it may cost 1.64 USD (high estimate), more than"), "{}", refused.stderr);
+    context.run(&[&run[..], &["--max-cost", "2"]].concat()).expect(0);
+    assert_eq!(accounting(&context, "run")["answered"], 10);
+}
+
+#[test]
 fn a_retry_that_may_cost_too_much_is_refused() {
     let context = Context::new();
     run(&context, &["--run-dir", "run", "--sample", "30", "--fault", "fail-row=3"]).expect(1);
