@@ -2,21 +2,24 @@
 //! empty folder.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::run::{Result, cargo, output, root, run};
+use crate::{
+    order,
+    run::{Result, cargo, output, root, run, target},
+};
 
 pub(crate) fn dist(args: &[String]) -> Result {
     if let Some(unknown) = args.first() {
         return Err(format!("dist takes no argument, not {unknown:?}").into());
     }
     let root = root();
-    run(cargo().args(["build", "--locked", "--profile", "dist", "--package", "batch-cli"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let binary = target.join("dist").join("batch-cli");
+    let binary = build()?;
     let version = output(Command::new(&binary).arg("--version"))?;
     let version = version.trim().rsplit(' ').next().unwrap_or_default().to_owned();
     let host = host()?;
@@ -41,6 +44,40 @@ pub(crate) fn dist(args: &[String]) -> Result {
     let size = fs::metadata(&binary)?.len();
     println!("target/dist-packages/{archive}: the program has {:.1} MB", size as f64 / 1e6);
     Ok(())
+}
+
+/// Builds the program as it is shipped, and says where it is.
+///
+/// Where that was tried, the linker lays what a start runs together, and leaves a map of what lies where.
+pub(crate) fn build() -> Result<PathBuf> {
+    let folder = folder();
+    let mut command = cargo();
+    command.args(["rustc", "--locked", "--profile", "dist", "--package", "batch-cli", "--bin", "batch-cli"]);
+    if host()? == "x86_64-unknown-linux-gnu" {
+        // Cargo knows no more of the order than the name of its file, so another order has another name.
+        let order = fs::read(order::file()).map_err(|error| format!("{}: {error}", order::FILE))?;
+        let mut hasher = DefaultHasher::new();
+        order.hash(&mut hasher);
+        let script = folder.join(format!("start-{:016x}.ld", hasher.finish()));
+        fs::create_dir_all(&folder)?;
+        fs::write(&script, order)?;
+        let map = OsString::from_iter([OsStr::new("-Map="), map().as_os_str()]);
+        command.arg("--");
+        for word in [OsStr::new("-T"), script.as_os_str(), OsStr::new("-Xlinker"), &map] {
+            command.arg("-C").arg(OsString::from_iter([OsStr::new("link-arg="), word]));
+        }
+    }
+    run(&mut command)?;
+    Ok(folder.join("batch-cli"))
+}
+
+/// Where the linker says what lies where in the program.
+pub(crate) fn map() -> PathBuf {
+    folder().join("batch-cli.map")
+}
+
+fn folder() -> PathBuf {
+    target().join("dist")
 }
 
 /// Unpacks the archive where nothing else is, and runs a small batch with what is in it.

@@ -5,7 +5,7 @@
 //! more. So what a start costs is not in it.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bench,
-    run::{Result, cargo, output, root, run},
+    run::{Result, cargo, output, root, run, target},
 };
 
 /// More than this above the committed figure is a failure.
@@ -173,6 +173,5 @@ fn instructions(program: &Path, case: &str, (table, predictions): &(PathBuf, Pat
 /// Builds the program that is counted: batch-io alone, optimised as in a release.
 fn hot() -> Result<PathBuf> {
     run(cargo().args(["build", "--release", "--locked", "--quiet", "--package", "hot"]))?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target));
-    Ok(target.join("release").join("hot"))
+    Ok(target().join("release").join("hot"))
 }

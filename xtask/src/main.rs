@@ -7,6 +7,7 @@ mod dist;
 mod icount;
 mod interop;
 mod layering;
+mod order;
 mod run;
 mod tidy;
 
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   bench      measure the program side by side with others: `--help` shows the options
   icount     count the instructions of building and joining, and compare with before: `--write` keeps them
   dist       build the program as it is shipped, pack it with licences and checksums, and try it
+  order      find what a start runs, and keep the order in which the shipped program is laid
   help       this text";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         // How `bench` starts what it measures.
         "measure" => return bench::launch(&rest),
         "dist" => dist::dist(&rest),
+        "order" => order::order(&rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())

@@ -29,7 +29,10 @@ use data::{Data, World};
 use report::{Contest, Ran};
 use server::Server;
 
-use crate::run::{Result, cargo, root, run};
+use crate::{
+    dist,
+    run::{Result, cargo, root, run, target},
+};
 
 const HELP: &str = "\
 cargo xtask bench [OPTIONS]
@@ -72,7 +75,7 @@ pub(crate) fn bench(args: &[String]) -> Result {
     fs::create_dir_all(&folder)?;
     let product = match &options.program {
         Some(program) => program.clone(),
-        None => build_product()?,
+        None => dist::build()?,
     };
     // Parquet is looked at with one of them.
     let needs_packages = options.peers.iter().any(|peer| peer != "copy") || options.tasks.contains(&Task::JoinParquet);
@@ -201,17 +204,6 @@ fn look_at(world: &World, task: Task, data: &Data, (python, contestant): (&Path,
 /// Where all that a bench makes is kept: beside the build, so that a clean build removes it.
 fn folder() -> PathBuf {
     target().join("bench")
-}
-
-fn target() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    target.map_or_else(|| root().join("target"), |target| root().join(target))
-}
-
-/// The program as it is shipped.
-fn build_product() -> Result<PathBuf> {
-    run(cargo().args(["build", "--locked", "--profile", "dist", "--package", "batch-cli"]))?;
-    Ok(target().join("dist").join("batch-cli"))
 }
 
 /// The files of so many rows for other measurements: the table and the predictions.
