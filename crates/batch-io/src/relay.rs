@@ -5,6 +5,7 @@
 //! just read lies in its own cache when it is worked on, and what it made when it is written. With a thread
 //! for each stage, every byte would have to cross from core to core twice.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -21,6 +22,9 @@ pub(crate) enum Next {
     Nothing,
 }
 
+/// Threads are worth starting for more bytes than these.
+pub(crate) const WORTH: usize = 64 * 1024;
+
 /// Who draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drawer {
@@ -36,8 +40,8 @@ pub(crate) struct Stages<D, W, S, T> {
     pub(crate) draw: D,
     /// What any number of threads may do at once.
     pub(crate) work: W,
-    /// What is to be done in the order in which batches were drawn. What it says is behind the batch that it ended
-    /// with comes no further.
+    /// What is to be done in the order in which batches were drawn. Behind a batch of which it says that nothing follows,
+    /// no other is settled or taken.
     pub(crate) settle: S,
     /// The same again; while one batch is taken another can be settled. An error ends it all, though batches behind
     /// may have been settled.
@@ -46,9 +50,9 @@ pub(crate) struct Stages<D, W, S, T> {
 
 /// Carries batch after batch through the stages until the last was taken, or one was not.
 ///
-/// How many threads there are to be is asked once there is a second batch. With one the calling thread does it all;
-/// otherwise it is one of them. A thread that cannot be started is one less.
-pub(crate) fn relay<B, D, W, S, T, E>(stages: Stages<D, W, S, T>, threads: impl FnOnce() -> usize) -> Result<(), E>
+/// How many threads there are to be is asked behind each batch that was drawn, until there are to be several: as long as
+/// it is one, the calling thread does it all, and then it is one of them. A thread that cannot be started is one less.
+pub(crate) fn relay<B, D, W, S, T, E>(stages: Stages<D, W, S, T>, mut threads: impl FnMut(&B) -> usize) -> Result<(), E>
 where
     B: Default + Send,
     D: FnMut(&mut B, Drawer) -> Next + Send,
@@ -59,19 +63,19 @@ where
 {
     let Stages { mut draw, work, mut settle, mut take } = stages;
     let mut batch = B::default();
-    let mut drawn = draw(&mut batch, Drawer::Alone);
-    let threads = if drawn == Next::More { threads() } else { 1 };
-    if threads < 2 {
-        loop {
-            work(&mut batch);
-            let settled = settle(&mut batch);
-            take(&mut batch)?;
-            if [drawn, settled].contains(&Next::Nothing) {
-                return Ok(());
-            }
-            drawn = draw(&mut batch, Drawer::Alone);
+    let threads = loop {
+        let drawn = draw(&mut batch, Drawer::Alone);
+        let threads = if drawn == Next::More { threads(&batch) } else { 1 };
+        if 1 < threads {
+            break threads;
         }
-    }
+        work(&mut batch);
+        let settled = settle(&mut batch);
+        take(&mut batch)?;
+        if [drawn, settled].contains(&Next::Nothing) {
+            return Ok(());
+        }
+    };
     let relay = Relay {
         draw: Mutex::new(Some(draw)),
         drawn: AtomicU64::new(1),
@@ -80,12 +84,13 @@ where
         take: Gate::new((take, Ok(()))),
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
-            if thread::Builder::new().spawn_scoped(scope, || relay.run(None)).is_err() {
-                break;
-            }
-        }
+        let start = |_| thread::Builder::new().spawn_scoped(scope, || relay.run(None)).ok();
+        let others: Vec<_> = (1..threads).map_while(start).collect();
         relay.run(Some((0, batch)));
+        for other in others {
+            // With what it panicked with, not with the news that it did.
+            other.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
     });
     relay.take.into_inner().1
 }
@@ -110,7 +115,8 @@ impl<D, W, S, T, E> Relay<D, W, S, (T, Result<(), E>)> {
         S: FnMut(&mut B) -> Next,
         T: FnMut(&mut B) -> Result<(), E>,
     {
-        let _closes = ClosesBoth(&self.settle, &self.take);
+        let (settle, take, was_panicking) = (&self.settle, &self.take, thread::panicking());
+        let _closes = ClosesBoth { settle, take, was_panicking };
         let (mut number, mut batch) = match first {
             Some((number, batch)) => (Some(number), batch),
             None => (None, B::default()),
@@ -204,13 +210,18 @@ impl<T> Gate<T> {
 }
 
 /// Lets the others end where its thread panics: the turn of its batch never comes.
-struct ClosesBoth<'a, S, T>(&'a Gate<S>, &'a Gate<T>);
+struct ClosesBoth<'a, S, T> {
+    settle: &'a Gate<S>,
+    take: &'a Gate<T>,
+    /// Whether it panics already: then that is no business of the relay.
+    was_panicking: bool,
+}
 
 impl<S, T> Drop for ClosesBoth<'_, S, T> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.close();
-            self.1.close();
+        if thread::panicking() && !self.was_panicking {
+            self.settle.close();
+            self.take.close();
         }
     }
 }
@@ -254,7 +265,7 @@ mod tests {
                 Ok(())
             },
         };
-        let ended = relay(stages, || threads);
+        let ended = relay(stages, |_| threads);
         (settled, taken, ended)
     }
 
@@ -326,8 +337,59 @@ mod tests {
                 Ok::<_, &str>(())
             },
         };
-        assert_eq!(relay(stages, || 2), Ok(()));
+        assert_eq!(relay(stages, |_| 2), Ok(()));
         assert_eq!(taken, [0, 1, 2]);
+    }
+
+    /// As in a `Drop` of who has panicked.
+    #[test]
+    fn whoever_panics_already_loses_nothing() {
+        struct Late;
+        static TAKEN: AtomicU64 = AtomicU64::new(0);
+        impl Drop for Late {
+            fn drop(&mut self) {
+                for _ in 0..200 {
+                    let (_, taken, _) = squares(10, 3, u64::MAX, u64::MAX);
+                    TAKEN.fetch_add(taken.len() as u64, Ordering::Relaxed);
+                }
+            }
+        }
+        let panicked = std::panic::catch_unwind(|| {
+            let _late = Late;
+            panic!("something else");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(TAKEN.load(Ordering::Relaxed), 2000);
+    }
+
+    #[test]
+    fn threads_are_started_when_there_are_to_be_several() {
+        let (mut asked, mut next, ids) = (0, 0, Mutex::new(std::collections::HashSet::new()));
+        let both = Barrier::new(2);
+        let stages = Stages {
+            draw: |batch: &mut u64, drawer| {
+                *batch = next;
+                next += 1;
+                assert_eq!(drawer == Drawer::Alone, *batch < 3);
+                if next < 20 { Next::More } else { Next::Nothing }
+            },
+            work: |batch: &mut u64| {
+                if (2..20).contains(batch) {
+                    both.wait();
+                }
+                ids.lock().expect("nobody panics").insert((*batch < 2, thread::current().id()));
+            },
+            settle: |_: &mut u64| Next::More,
+            take: |_: &mut u64| Ok::<(), ()>(()),
+        };
+        let threads = |_: &u64| {
+            asked += 1;
+            if asked < 3 { 1 } else { 2 }
+        };
+        assert_eq!(relay(stages, threads), Ok(()));
+        let ids = ids.into_inner().expect("nobody panics");
+        assert_eq!(ids.iter().filter(|(before, _)| *before).count(), 1);
+        assert_eq!(ids.iter().filter(|(before, _)| !before).count(), 2);
     }
 
     #[test]
@@ -352,9 +414,11 @@ mod tests {
                         Ok::<_, ()>(())
                     },
                 };
-                relay(stages, || 3)
+                relay(stages, |_| 3)
             });
-            assert!(panicked.is_err(), "{stage}");
+            let panic = panicked.expect_err("it panicked");
+            let said = panic.downcast_ref::<&str>().expect("what it panicked with is a text");
+            assert_eq!(*said, ["drawing", "working", "settling", "taking"][stage]);
         }
     }
 }

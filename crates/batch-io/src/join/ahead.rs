@@ -54,6 +54,8 @@ pub(super) struct Ahead {
     /// The first `count` are those that were read, the others memory.
     rows: Vec<(Keyed, Asked)>,
     count: usize,
+    /// About how many bytes they take in the table.
+    bytes: usize,
 }
 
 impl Ahead {
@@ -65,7 +67,7 @@ impl Ahead {
         if KEPT * size.bytes < kept {
             self.rows.truncate(1);
         }
-        let mut bytes = 0;
+        self.bytes = 0;
         loop {
             if self.count == self.rows.len() {
                 self.rows.push(<(Keyed, Asked)>::default());
@@ -75,9 +77,9 @@ impl Ahead {
                 return Ok(Next::Nothing);
             }
             self.count += 1;
-            bytes += keyed.record().size();
-            let is_full = size.records <= self.count || size.bytes <= bytes;
-            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= bytes && !pass.holds_next() {
+            self.bytes += keyed.record().size();
+            let is_full = size.records <= self.count || size.bytes <= self.bytes;
+            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= self.bytes && !pass.holds_next() {
                 return Ok(Next::More);
             }
         }
@@ -119,6 +121,11 @@ impl Ahead {
                 Asked::Group(..) | Asked::Settled(..) | Asked::Hash(..) => {}
             }
         }
+    }
+
+    /// About how many bytes the records take in the table.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The records in their order.

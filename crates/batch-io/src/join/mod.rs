@@ -236,8 +236,8 @@ impl<'a> Join<'a> {
         self
     }
 
-    /// On how many threads the predictions are read through, and then, if there are two or more, the results written;
-    /// by default on as many as the machine has. The results are the same for any number.
+    /// On how many threads the predictions are read through, and on how many, three at most, the results are made in
+    /// turn; by default on as many as the machine has. The results are the same for any number.
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {
         self.threads = threads;
         self
@@ -245,7 +245,9 @@ impl<'a> Join<'a> {
 
     /// Joins: writes the results to `out`, and hands each row to `on_row` before it is written.
     ///
-    /// Both may be called on another thread than this, one after the other. `out` is written to in large pieces.
+    /// Each is called by one thread at a time, though not always by this one: `on_row` for later rows while the results
+    /// of earlier ones are written, in large pieces, even if that then fails. What cannot go from thread to thread,
+    /// such as a locked standard output, is no writer for this; the output itself is.
     ///
     /// # Errors
     /// [`ErrorKind::Setting`](crate::ErrorKind::Setting) where a column of the input has the

@@ -16,12 +16,15 @@ use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::page::Page;
-use crate::relay::{Drawer, Next, Stages, relay};
+use crate::relay::{Drawer, Next, Stages, WORTH, relay};
 use crate::table::{Columns, TableFormat, TableMemory};
 use crate::template::Template;
 
-/// One thread reads, another joins, a third writes: a fourth would wait for them.
+/// While one thread reads, another may join and a third write; a fourth would wait for its turn.
 const THREADS: usize = 3;
+
+/// A page with more than this is not kept for the next batch.
+const LARGE: usize = 1024 * 1024;
 
 /// What rows are made of.
 pub(super) struct Rows<'r, R> {
@@ -139,10 +142,19 @@ impl<R: Read> Rows<'_, R> {
             },
             take: |batch: &mut Batch| {
                 out.write(batch.page.bytes()).map_err(failed)?;
+                if LARGE < batch.page.len() {
+                    // It was needed for a record that was large, which the next is not.
+                    batch.page = Page::default();
+                }
                 batch.failed.take().map_or(Ok(()), Err)
             },
         };
-        relay(stages, || threads.min(THREADS))?;
+        let mut bytes = 0;
+        let threads = |batch: &Batch| {
+            bytes += batch.ahead.bytes();
+            if bytes < WORTH { 1 } else { threads.min(THREADS) }
+        };
+        relay(stages, threads)?;
         finding.has_found_all(joining.summary)?;
         out.finish().map_err(failed)
     }

@@ -10,7 +10,7 @@ use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::key::{KeySource, KeySpec, Keys};
 use crate::page::Page;
-use crate::relay::{Drawer, Next, Stages, relay};
+use crate::relay::{Drawer, Next, Stages, WORTH, relay};
 use crate::table::{Record, Table, TableMemory};
 
 /// So much of a table is rendered at once: a batch and its lines stay in a core's own cache.
@@ -18,6 +18,8 @@ const ALONE: Size = Size { bytes: 64 * 1024, records: 512 };
 /// What a thread reads in its turn: so much that turns do not change often. From half of it on no more is read than the
 /// table holds in memory.
 const IN_TURN: Size = Size { bytes: 192 * 1024, records: 2048 };
+/// A page with more than this is not kept for the next batch.
+const LARGE: usize = 1024 * 1024;
 /// So many threads there are where there is little to render: one reads, one writes, one does what is between.
 const THREADS: usize = 3;
 /// The records of a batch but the first keep no more memory for those of the next than so many times what they
@@ -29,7 +31,7 @@ const KEPT: usize = 6;
 /// The table is read, the lines are made and handed out by several threads in turn, the calling one among them. The
 /// lines come in input order and with the same bytes for any number of [threads](Self::threads), and the
 /// error is that of the first record that has one. Threads are started for a table that is larger than
-/// some 64 KiB; each holds some ten times that in memory.
+/// some 64 KiB; each holds one to two megabytes, or a few times what a record takes that is larger.
 ///
 /// ```
 /// use batch_io::{Build, KeySpec, RequestSpec, RequestTemplate, Table, TableFormat};
@@ -57,7 +59,7 @@ pub struct Build<'a> {
 }
 
 /// Tells by its index of which record a line is wanted.
-type Wanted<'a> = dyn Fn(u64) -> bool + Send + Sync + 'a;
+type Wanted<'a> = dyn Fn(u64) -> bool + Sync + 'a;
 
 /// What [`Build`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,12 +105,13 @@ impl<'a> Build<'a> {
 
     /// Tells by its index of which record a line is wanted. The others are read, so that their keys are
     /// known to differ, and not rendered.
-    pub fn only(mut self, wanted: impl Fn(u64) -> bool + Send + Sync + 'a) -> Self {
+    pub fn only(mut self, wanted: impl Fn(u64) -> bool + Sync + 'a) -> Self {
         self.wanted = Some(Box::new(wanted));
         self
     }
 
-    /// Writes the lines to `out`.
+    /// Writes the lines to `out`, in large pieces, by one thread at a time. What cannot go from thread to thread, such
+    /// as a locked standard output, is no writer for this; the output itself is.
     ///
     /// # Errors
     /// Those of [`Table::read`], [`Keys::key`] and [`RequestTemplate::render`];
@@ -124,7 +127,7 @@ impl<'a> Build<'a> {
         Ok(summary)
     }
 
-    /// Hands each line to `each`, line feed included, and stops at its first error.
+    /// Hands each line to `each`, line feed included, by one thread at a time, and stops at its first error.
     ///
     /// # Errors
     /// Those of [`write`](Self::write) but for the last, and whatever `each` returns.
@@ -159,12 +162,21 @@ impl<'a> Build<'a> {
             take(batch, keys)?;
             summary.records += batch.ends.len() as u64;
             summary.bytes += batch.page.len() as u64;
+            if LARGE < batch.page.len() {
+                // It was needed for a record that was large, which the next is not.
+                batch.page = Page::default();
+            }
             match batch.failed.take().or(batch.no_more.take()) {
                 Some(error) => Err(E::from(error)),
                 None => Ok(()),
             }
         };
-        let threads = || self.thread_count();
+        let (mut bytes, mut count) = (0, None);
+        let threads = |batch: &Batch| {
+            bytes += batch.bytes;
+            // To ask the system takes a look into its files.
+            if bytes < WORTH { 1 } else { *count.get_or_insert_with(|| self.thread_count()) }
+        };
         let stages = Stages {
             draw: |batch: &mut Batch, drawer| source.fill(batch, drawer),
             work: |batch: &mut Batch| render.render(batch),
@@ -183,6 +195,8 @@ struct Batch {
     /// The first `count` are those of the batch, the others memory.
     records: Vec<Record>,
     count: usize,
+    /// About how many bytes they take in the table.
+    bytes: usize,
     /// The lines, one after the other, and where each ends.
     page: Page,
     ends: Vec<usize>,
@@ -240,7 +254,7 @@ impl<'b, R: Read> Source<'b, R> {
         if KEPT * size.bytes < kept {
             batch.records.truncate(1);
         }
-        let mut bytes = 0;
+        batch.bytes = 0;
         loop {
             if batch.count == batch.records.len() {
                 batch.records.push(Record::new());
@@ -252,10 +266,10 @@ impl<'b, R: Read> Source<'b, R> {
             self.keys.key(record)?;
             if self.wanted.is_none_or(|wanted| wanted(record.index())) {
                 batch.count += 1;
-                bytes += record.size();
+                batch.bytes += record.size();
             }
-            let is_full = size.records <= batch.count || size.bytes <= bytes;
-            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= bytes && !self.table.holds_next() {
+            let is_full = size.records <= batch.count || size.bytes <= batch.bytes;
+            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= batch.bytes && !self.table.holds_next() {
                 return Ok(Next::More);
             }
         }

@@ -29,7 +29,7 @@ impl<R: Read> Buffer<R> {
     }
 
     /// All bytes that are held, and where among them [`data`](Self::data) begins. They stay where they
-    /// are until the next [`fill`](Self::fill).
+    /// are until the next [`fill`](Self::fill) or [`exchange`](Self::exchange).
     pub(super) fn bytes(&self) -> (&[u8], usize) {
         (&self.bytes[..self.end], self.start)
     }

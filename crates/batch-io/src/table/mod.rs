@@ -28,6 +28,11 @@ use marks::Marks;
 /// in a file of many gigabytes must not end in all of it being held in memory.
 const LONGEST_RECORD: usize = 256 * 1024 * 1024;
 
+/// More is not moved from one memory to another.
+const MOVED: usize = 32 * 1024;
+/// Memory for more is not kept for the next turn.
+const LARGE: usize = 1024 * 1024;
+
 /// A table that is read record by record, in memory that does not grow with it.
 ///
 /// CSV and TSV are RFC 4180: the first line names the columns; quotes may hold delimiters,
@@ -154,7 +159,8 @@ impl<R: Read> Table<R> {
         }
     }
 
-    /// Whether the next record can be read without reading from the file, and is known to be one.
+    /// Whether the next record can be read without reading from the file, as far as is known: of a JSONL table the next line
+    /// may be blank, or no record.
     pub(crate) fn holds_next(&mut self) -> bool {
         match self.format {
             TableFormat::Csv { delimiter } => self.split_held(Splitter::new(delimiter)),
@@ -162,13 +168,20 @@ impl<R: Read> Table<R> {
         }
     }
 
-    /// Goes on in this memory with what is held, and gives out its own; called with the same once more, it goes back
-    /// to that.
+    /// Goes on in this memory with what is held, and gives out its own. Called with the same once more, it goes back
+    /// to that. Where much is held it stays where it is: to copy it would cost more than is gained.
     pub(crate) fn exchange(&mut self, memory: &mut TableMemory) {
+        if MOVED < self.buffer.data().len() {
+            return;
+        }
         self.buffer.exchange(&mut memory.bytes);
         if let TableFormat::Csv { .. } = self.format {
             self.marks.exchange(&mut memory.marks);
             self.marks.look(self.buffer.bytes().0);
+        }
+        if LARGE < memory.bytes.len() {
+            // It was needed for a record that was large, which the next is not.
+            *memory = TableMemory::default();
         }
     }
 
@@ -512,11 +525,17 @@ mod tests {
             body in "(a|,|\"|\"x\"|\"\n\"\"\"|\r\n|\n|\n\n|é|\u{1}|long text of some length){0,60}",
             jsonl: bool,
             trickle in 1_usize..90,
+            large in proptest::option::weighted(0.1, 1_usize..3_000_000),
             readers in proptest::collection::vec(0_usize..5, 1..9),
         ) {
             let (text, format) = match jsonl {
                 true => (format!("{{\"x\":1}}\n{}", body.replace(',', "{\"x\":\"y\"}\n")), TableFormat::Jsonl),
                 false => (format!("x,y\n{body}"), TableFormat::CSV),
+            };
+            // Perhaps with a record for which the memory grows, and rows behind it that are held with it.
+            let (text, trickle) = match large {
+                Some(large) => (text.replacen("long text", &"x".repeat(large), 1), trickle * 10_000),
+                None => (text, trickle),
             };
             let open = || Table::new(Trickle(text.as_bytes(), trickle), "t", format).unwrap();
             let mut memories = [const { None }; 3];

@@ -165,9 +165,9 @@ impl Record {
         push_escaped_part(&self.text, &self.escapes, field.start..field.end, doubled, out);
     }
 
-    /// About how many bytes it takes.
+    /// About how many bytes it takes in the table.
     pub(crate) fn size(&self) -> usize {
-        self.text.len()
+        self.end - self.padding
     }
 
     /// About how many bytes it keeps for the next one.
@@ -278,6 +278,7 @@ impl Record {
     /// They are not UTF-8.
     pub(super) fn set_values(&mut self, values: Values) -> Result<(), FromUtf8Error> {
         self.text = String::from_utf8(values.text)?;
+        self.end = self.text.len();
         self.fields = values.fields;
         self.types = values.types;
         Ok(())

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the lint's own exception for tests does not see their helpers")]
 
 mod bad_input;
+mod guide;
 mod join;
 mod lint;
 mod lint_properties;

@@ -1,7 +1,11 @@
 //! Tables that several threads go through in turn: nothing shows of how many there are.
 
-use std::io::{self, Write};
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
 use std::num::NonZero;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use batch_io::{Build, Join, KeySpec, RequestSpec, RequestTemplate, Table, TableFormat};
 
@@ -41,6 +45,119 @@ fn built(text: &str, key: &KeySpec, count: usize) -> (Vec<Built>, Result<u64, St
         Ok::<(), batch_io::Error>(())
     });
     (lines, summary.map(|summary| summary.records).map_err(|error| error.to_string()))
+}
+
+/// Which threads have read of a table.
+#[derive(Clone, Default)]
+struct Readers(Arc<(Mutex<HashSet<ThreadId>>, Condvar)>);
+
+impl Readers {
+    fn count(&self) -> usize {
+        self.0.0.lock().unwrap().len()
+    }
+}
+
+/// Notes who reads.
+struct Noted<'a>(&'a [u8], Readers);
+
+impl Read for Noted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let (readers, changed) = &*self.1.0;
+        readers.lock().unwrap().insert(thread::current().id());
+        changed.notify_all();
+        self.0.read(into)
+    }
+}
+
+/// Who has written what one thread may write by itself waits until another reads, which it can do meanwhile.
+struct Waits(Readers, usize);
+
+impl Write for Waits {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (readers, changed) = &*self.0.0;
+        self.1 += bytes.len();
+        if self.1 < 500_000 {
+            return Ok(bytes.len());
+        }
+        let minute = Duration::from_secs(60);
+        drop(changed.wait_timeout_while(readers.lock().unwrap(), minute, |readers| readers.len() < 2).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn read_by(text: &str, out: impl Fn(&Readers) -> Box<dyn Write + Send>) -> [usize; 2] {
+    let (readers, of_join) = (Readers::default(), Readers::default());
+    let open = |readers: &Readers| Table::new(Noted(text.as_bytes(), readers.clone()), "t.csv", TableFormat::CSV);
+    let table = open(&readers).unwrap();
+    let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table.columns()).unwrap();
+    Build::new(&template, &KeySpec::Index).threads(threads(2)).write(table, out(&readers)).unwrap();
+    let open = || {
+        let reader: Box<dyn Read + Send> = Box::new(Noted(text.as_bytes(), of_join.clone()));
+        Table::new(reader, "t.csv", TableFormat::CSV)
+    };
+    let none: [&str; 0] = [];
+    Join::new(open, none).threads(threads(2)).run(&mut out(&of_join), &mut |_| {}).unwrap();
+    [readers.count(), of_join.count()]
+}
+
+#[test]
+fn several_threads_take_turns_if_there_is_more_than_a_little() {
+    assert_eq!(read_by(&table(ROWS), |readers| Box::new(Waits(readers.clone(), 0))), [2, 2]);
+    assert_eq!(read_by(&("id,body\n".to_owned() + &"k,\n".repeat(3000)), |_| Box::new(io::sink())), [1, 1]);
+}
+
+/// The error of who takes the lines, wherever it comes.
+#[test]
+fn who_takes_the_lines_ends_it_on_any_number_of_threads() {
+    let text = table(3000);
+    for count in 1..5 {
+        for last in [0, 1, 500, 2999] {
+            let open = || Table::new(text.as_bytes(), "t.csv", TableFormat::CSV).unwrap();
+            let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), open().columns()).unwrap();
+            let mut taken = Vec::new();
+            let ended = Build::new(&template, &KeySpec::Index).threads(threads(count)).lines(open(), |info, _| {
+                taken.push(info.index);
+                if info.index == last { Err(io::Error::other("enough").into()) } else { Ok::<(), Ended>(()) }
+            });
+            assert_eq!(ended.unwrap_err().0, "enough");
+            assert_eq!(taken, (0..=last).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Ended(String);
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<batch_io::Error> for Ended {
+    fn from(error: batch_io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[test]
+fn lines_of_objects_are_built_the_same_on_any_number_of_threads() {
+    let object = |row: usize| format!("{{\"id\":\"k{row}\",\"body\":\"{}\"}}\n", "é\\n".repeat(row * 37 % 500));
+    let text: String = (0..ROWS).map(object).collect();
+    let lines = |count| {
+        let table = Table::new(text.as_bytes(), "t.jsonl", TableFormat::Jsonl).unwrap();
+        let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table.columns()).unwrap();
+        let mut out = Vec::new();
+        Build::new(&template, &KeySpec::Column("id".into())).threads(threads(count)).write(table, &mut out).unwrap();
+        out
+    };
+    let alone = lines(1);
+    assert_eq!(alone.iter().filter(|byte| **byte == b'\n').count(), ROWS);
+    assert!((2..5).all(|count| lines(count) == alone));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Request lines, built on threads of their own and cut into shards on their way.
+//! Request lines, built by threads in turn and cut into shards on their way.
 
 use std::path::PathBuf;
 
