@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::num::NonZero;
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
 
 use batch_io::{Build, Join, KeySpec, RequestSpec, RequestTemplate, Table, TableFormat};
 
@@ -47,40 +45,13 @@ fn built(text: &str, key: &KeySpec, count: usize) -> (Vec<Built>, Result<u64, St
     (lines, summary.map(|summary| summary.records).map_err(|error| error.to_string()))
 }
 
-/// Which threads have read of a table.
-#[derive(Clone, Default)]
-struct Readers(Arc<(Mutex<HashSet<ThreadId>>, Condvar)>);
+/// Where the results are handed over, on which thread.
+#[derive(Default)]
+struct Writers(HashSet<ThreadId>);
 
-impl Readers {
-    fn count(&self) -> usize {
-        self.0.0.lock().unwrap().len()
-    }
-}
-
-/// Notes who reads.
-struct Noted<'a>(&'a [u8], Readers);
-
-impl Read for Noted<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let (readers, changed) = &*self.1.0;
-        readers.lock().unwrap().insert(thread::current().id());
-        changed.notify_all();
-        self.0.read(into)
-    }
-}
-
-/// Who has written what one thread may write by itself waits until another reads, which it can do meanwhile.
-struct Waits(Readers, usize);
-
-impl Write for Waits {
+impl Write for Writers {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let (readers, changed) = &*self.0.0;
-        self.1 += bytes.len();
-        if self.1 < 500_000 {
-            return Ok(bytes.len());
-        }
-        let minute = Duration::from_secs(60);
-        drop(changed.wait_timeout_while(readers.lock().unwrap(), minute, |readers| readers.len() < 2).unwrap());
+        self.0.insert(thread::current().id());
         Ok(bytes.len())
     }
 
@@ -89,25 +60,21 @@ impl Write for Waits {
     }
 }
 
-fn read_by(text: &str, out: impl Fn(&Readers) -> Box<dyn Write + Send>) -> [usize; 2] {
-    let (readers, of_join) = (Readers::default(), Readers::default());
-    let open = |readers: &Readers| Table::new(Noted(text.as_bytes(), readers.clone()), "t.csv", TableFormat::CSV);
-    let table = open(&readers).unwrap();
-    let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), table.columns()).unwrap();
-    Build::new(&template, &KeySpec::Index).threads(threads(2)).write(table, out(&readers)).unwrap();
-    let open = || {
-        let reader: Box<dyn Read + Send> = Box::new(Noted(text.as_bytes(), of_join.clone()));
+/// That there are others where it is worth while is tested where they are started.
+#[test]
+fn a_small_table_is_this_threads_alone() {
+    let text = "id,body\n".to_owned() + &"k,\n".repeat(3000);
+    let open = || Table::new(text.as_bytes(), "t.csv", TableFormat::CSV).unwrap();
+    let template = RequestTemplate::compile(&RequestSpec::new("{{ body }}"), open().columns()).unwrap();
+    let mut writers = Writers::default();
+    Build::new(&template, &KeySpec::Index).threads(threads(3)).write(open(), &mut writers).unwrap();
+    let opened = || {
+        let reader: Box<dyn Read + Send> = Box::new(text.as_bytes());
         Table::new(reader, "t.csv", TableFormat::CSV)
     };
     let none: [&str; 0] = [];
-    Join::new(open, none).threads(threads(2)).run(&mut out(&of_join), &mut |_| {}).unwrap();
-    [readers.count(), of_join.count()]
-}
-
-#[test]
-fn several_threads_take_turns_if_there_is_more_than_a_little() {
-    assert_eq!(read_by(&table(ROWS), |readers| Box::new(Waits(readers.clone(), 0))), [2, 2]);
-    assert_eq!(read_by(&("id,body\n".to_owned() + &"k,\n".repeat(3000)), |_| Box::new(io::sink())), [1, 1]);
+    Join::new(opened, none).threads(threads(3)).run(&mut writers, &mut |_| {}).unwrap();
+    assert_eq!(writers.0, HashSet::from([thread::current().id()]));
 }
 
 /// The error of who takes the lines, wherever it comes.
