@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batch_backend::{InputStore, JobService, ListJobs, OutputStore};
+use batch_backend::{JobService, ListJobs, OutputStore};
 use batch_model::{BatchPredictionJob, InputConfig, JobName, JobState, ModelName, OutputConfig, Status};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -147,41 +147,6 @@ pub fn adopt(
     RunDir::create(directory.to_owned(), state)
 }
 
-/// Adds to an adopted run the shards after its last job that lie staged: the service has no job of them, and no job
-/// tells of them. How many there are. Of jobs that no run of ours has made there is none.
-///
-/// # Errors
-/// The store cannot be asked; the run's directory cannot be written.
-pub async fn adopt_staged(run: &mut RunDir, input: &dyn InputStore, clock: &dyn Clock) -> Result<usize> {
-    let state = run.state();
-    if state.shards.iter().all(|shard| shard.staged.name.is_empty()) {
-        return Ok(0);
-    }
-    let (id, before) = (state.id.clone(), state.shards.len());
-    let (round, mut first) = state.shards.last().map_or((0, 0), |last| (last.round, last.first + last.records));
-    let mut added = Vec::new();
-    for index in before..MOST_SHARDS {
-        let name = format!("{id}/s{index:05}");
-        let found = input.find(&name).await.map_err(|error| {
-            Error::new(Kind::Backend, format!("look for shard {index} where it was staged")).with_source(error)
-        })?;
-        let Some(found) = found else { break };
-        let mut shard = without_job(index, round, first, clock.now());
-        shard.staged = StagedState::new(name.clone(), &found);
-        shard.records = shard.staged.rows.unwrap_or(0);
-        first += shard.records;
-        if let Some(attempt) = shard.attempts.last_mut() {
-            attempt.output = format!("{name}-a{}", attempt.number);
-        }
-        added.push(shard);
-    }
-    let count = added.len();
-    if 0 < count {
-        run.update(|state| state.shards.extend(added))?;
-    }
-    Ok(count)
-}
-
 /// The model that the jobs of an adopted run asked, as the run names it, where `spec` names another.
 #[must_use]
 pub fn other_model<'a>(run: &'a RunDir, spec: &Spec) -> Option<&'a str> {
@@ -302,10 +267,7 @@ fn shard_of(index: usize, first: u64, job: &BatchPredictionJob, attempt: Attempt
 /// A shard of which the service has no job: it was refused, or deleted since. Nothing is known of it but that.
 fn without_job(index: usize, round: u32, first: u64, now: Timestamp) -> Shard {
     let mut error = Status::default();
-    error.message = Some(
-        "the service has none: it was refused, not asked for, or deleted since, and its records are told as missing"
-            .to_owned(),
-    );
+    error.message = Some("the service has no job of it".to_owned());
     let attempt = Attempt {
         number: 1,
         round,

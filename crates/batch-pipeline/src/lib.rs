@@ -92,7 +92,7 @@ mod stop;
 mod submit;
 mod wait;
 
-pub use adopt::{adopt, adopt_staged, cached_before, download, is_of, jobs_of_run, other_model, stores_of};
+pub use adopt::{adopt, cached_before, download, is_of, jobs_of_run, other_model, stores_of};
 pub use backends::{Backends, Context};
 pub use cache::{CACHE, CacheSummary, CacheUse, cache_summary, cached_answers, clear_cache};
 pub use clean::{Fate, Remnant, RemnantKind, find_remnants, remove_directory, remove_remnants};

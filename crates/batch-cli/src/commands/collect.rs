@@ -7,8 +7,8 @@ use std::{
 
 use batch_model::{BatchPredictionJob, JobName};
 use batch_pipeline::{
-    Backends, Collected, RunDir, Spec, adopt, adopt_staged, cached_before, download, find_input, is_of, jobs_of_run,
-    other_model, stores_of, system,
+    Backends, Collected, RunDir, Spec, adopt, cached_before, download, find_input, is_of, jobs_of_run, other_model,
+    stores_of, system,
 };
 use clap::Args;
 
@@ -175,10 +175,6 @@ async fn of_job(args: &CollectArgs, name: &JobName, terminal: &Terminal) -> Resu
         let spec = args.service.spec_of(run.state())?;
         Target::of(&spec)?.connect(&spec, None).await?.backends
     };
-    if !is_there && let Err(error) = adopt_staged(&mut run, &*backends.input, &*system()).await {
-        // The jobs that there are can be collected all the same.
-        terminal.say(&format!("whether shards lie staged that have no job is not known: {}", cause_of(&error)));
-    }
     finish(args, &mut run, &backends, &session, answered_by(jobs.elsewhere()), terminal).await
 }
 
@@ -221,14 +217,6 @@ fn spec_of(args: &CollectArgs) -> Result<Spec> {
     let given = args.input.as_ref().map(|path| path.display().to_string());
     settings.push("input.path", given.as_deref(), "--table");
     settings.load(args.spec.as_deref())
-}
-
-/// An error with what caused it, in one line.
-fn cause_of(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", cause_of(cause)),
-        None => error.to_string(),
-    }
 }
 
 /// A run made of the job, and of the others of its run where its labels tell of one.

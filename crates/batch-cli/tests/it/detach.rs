@@ -220,22 +220,6 @@ fn what_is_answered_is_reported_where_a_shard_was_denied_its_job() {
 }
 
 #[test]
-fn a_shard_whose_job_was_refused_is_told_where_the_run_is_lost() {
-    let away = Away::new(&["--fault", "create-400=1@2"]);
-    let spec = fixture("article/batch.toml").display().to_string();
-    let more = ["--set", "limits.requests=5", "--set", "limits.jobs=1", "--progress", "none"];
-    away.run(&[&["submit", &spec, "--run-dir", "run"], &more[..]].concat()).expect(1);
-    std::fs::remove_dir_all(away.context.path("run")).unwrap();
-    let job = away.run(&["jobs", "list", "--format", "ids"]).expect(0).stdout;
-    away.run(&["wait", job.trim(), "--progress", "none"]).expect(0);
-    let args = ["collect", job.trim(), "--out", "all", "--spec", &spec, "--progress", "none"];
-    let ran = away.run(&args).expect(1);
-    let told = "no job was made of shard 1: the service has none: it was refused, not asked for, or deleted since, and \
-                its records are told as missing";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
-}
-
-#[test]
 fn any_jobs_are_listed_shown_and_deleted() {
     let away = Away::new(&[]);
     away.submit();

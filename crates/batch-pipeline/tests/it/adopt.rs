@@ -4,8 +4,8 @@ use batch_backend::JobService;
 use batch_io::Outcome;
 use batch_model::{BatchPredictionJob, JobName};
 use batch_pipeline::{
-    Fate, Overrides, RetryOptions, RunDir, RunDirOptions, Selection, Spec, Stop, adopt, adopt_staged, collect,
-    download, find_remnants, is_of, jobs_of_run, wait, wait_for_job,
+    Fate, Overrides, RetryOptions, RunDir, RunDirOptions, Selection, Spec, Stop, adopt, collect, download,
+    find_remnants, is_of, jobs_of_run, wait, wait_for_job,
 };
 
 use crate::world::{TABLE, THREE_SHARDS, World, names};
@@ -183,38 +183,5 @@ async fn an_adopted_run_knows_that_a_retry_asked_otherwise_and_reads_what_it_ask
         assert_eq!(adopted.state().rounds[0].unknown_settings, is_unknown, "{settings:?}");
         let asked = &adopted.state().spec_of(1).request.model;
         assert_eq!(asked.contains("pro"), settings.iter().any(|(name, _)| *name == "model"));
-    }
-}
-
-#[tokio::test]
-async fn an_adopted_run_tells_of_the_shards_that_have_no_job() {
-    // Between two that have one, and after the last.
-    for (refused, without, after) in [(vec!["s00001-a1"], vec![1], 0), (vec!["s00001-a1", "s00002-a1"], vec![1, 2], 2)]
-    {
-        let world = World::new();
-        let spec = world.table(TABLE).refuses_all(&refused).spec(THREE_SHARDS);
-        let mut run = world.open(&spec).unwrap();
-        let report = world.go(&mut run, Stop::never()).await.unwrap();
-        let first = run.state().shards[0].attempts[0].job.clone().unwrap();
-        let job = world.jobs.get(&first).await.unwrap();
-        let all = jobs_of_run(&world.jobs, &job).await.unwrap();
-        let mut adopted = adopt(&spec, &world.path("table.csv"), &all, &world.path("adopted"), &world.clock).unwrap();
-        let staged = adopt_staged(&mut adopted, &world.store, &world.clock).await.unwrap();
-        assert_eq!(staged, after);
-        let collected = collect(&mut adopted, &world.backends(), &world.context(), false, None).await.unwrap();
-        let there = collected.report.unwrap();
-        // Which records were theirs is told by nobody; that there were shards is.
-        assert_eq!(there.accounting.missing, report.accounting.request_error);
-        let told = there.jobs.iter().filter(|job| job.error.is_some()).map(|job| job.shard).collect::<Vec<_>>();
-        assert_eq!(told, without);
-        let why = there.jobs[1].error.as_ref().unwrap().message.as_deref().unwrap();
-        assert!(why.contains("told as missing"), "{why}");
-
-        world.refuses_all(&[]);
-        let retried = world.retry(&mut adopted, &RetryOptions::default()).await.unwrap();
-        assert_eq!(retried.report.accounting.answered, 5);
-        let remnants =
-            find_remnants(adopted.state(), adopted.path(), &world.backends(), &world.context(), false).await.unwrap();
-        assert!(remnants.iter().all(|remnant| !matches!(remnant.fate, Fate::Kept(_))), "{remnants:?}");
     }
 }

@@ -239,10 +239,6 @@ impl World {
 
     /// From now on the service makes no jobs of these shards: `s00001-a1`.
     pub(crate) fn refuses<const N: usize>(&self, shards: [&'static str; N]) -> &Self {
-        self.refuses_all(&shards)
-    }
-
-    pub(crate) fn refuses_all(&self, shards: &[&'static str]) -> &Self {
         *self.jobs.refused.lock().unwrap() = shards.to_vec();
         self
     }
