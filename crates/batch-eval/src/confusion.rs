@@ -138,7 +138,7 @@ pub(crate) fn matrix(tables: &Tables, order: &[usize], limit: usize) -> Confusio
         row.unknown_label += text.unlisted;
         row.total += text.support;
     }
-    for (&(expected, answer), &count) in &tables.pairs {
+    for &(expected, answer, count) in &tables.pairs {
         let row = &mut rows[place[expected].unwrap_or(labels.len())];
         match (place[answer], tables.texts[answer].role) {
             (Some(column), _) => row.counts[column] += count,
@@ -169,12 +169,8 @@ pub(crate) fn top(tables: &Tables, order: &[usize], limit: usize) -> TopConfusio
     for (place, &id) in order.iter().enumerate() {
         rank[id] = place;
     }
-    let mut wrong: Vec<(usize, usize, u64)> = tables
-        .pairs
-        .iter()
-        .filter(|&(&(expected, answer), _)| expected != answer)
-        .map(|(&(expected, answer), &count)| (expected, answer, count))
-        .collect();
+    let wrong = tables.pairs.iter().filter(|(expected, answer, _)| expected != answer);
+    let mut wrong: Vec<(usize, usize, u64)> = wrong.copied().collect();
     let records: u64 = wrong.iter().map(|&(_, _, count)| count).sum();
     let unlisted: u64 = tables.texts.iter().map(|text| text.unlisted).sum();
     wrong.sort_by_key(|&(expected, answer, count)| {

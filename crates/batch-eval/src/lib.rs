@@ -56,6 +56,7 @@ mod evaluator;
 mod confusion;
 mod interval;
 mod metrics;
+mod recent;
 
 mod thresholds;
 

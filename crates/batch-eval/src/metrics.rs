@@ -166,15 +166,14 @@ pub(crate) fn compute(
 fn fill(metrics: &mut Metrics, options: &Options, tables: &Tables) {
     let order = label_order(tables);
     let mut predicted = vec![0; tables.texts.len()];
-    for (&(_, answer), &count) in &tables.pairs {
+    for &(_, answer, count) in &tables.pairs {
         predicted[answer] += count;
     }
     metrics.per_class = order
         .iter()
         .map(|&id| {
             let text = &tables.texts[id];
-            let correct = tables.pairs.get(&(id, id)).copied().unwrap_or(0);
-            class(text.shown.clone(), text.support, predicted[id], correct)
+            class(text.shown.clone(), text.support, predicted[id], tables.correct(id))
         })
         .collect();
 
