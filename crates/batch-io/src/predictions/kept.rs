@@ -88,6 +88,59 @@ pub(crate) struct KeptAnswers {
     ends: Vec<End>,
     /// The memory for the text of an answer with escapes.
     unescaped: Vec<u8>,
+    /// Texts as they stand in JSON whose words are known.
+    met: Met,
+}
+
+/// Short texts as they stand in JSON, with the numbers of their words: what comes again and again is not unescaped
+/// and hashed each time. A text has one place, and takes it from the one that was there.
+#[derive(Debug, Default)]
+struct Met(Vec<([u8; Met::LONGEST], usize, u8)>);
+
+impl Met {
+    const PLACES: usize = 64;
+    /// With the quotation marks around it, and of a word in quotation marks those too.
+    const LONGEST: usize = 40;
+
+    #[inline]
+    fn get(&self, quoted: &[u8]) -> Option<u8> {
+        let (text, length, word) = self.0.get(Self::place(quoted))?;
+        (text.get(..*length)? == quoted).then_some(*word)
+    }
+
+    fn put(&mut self, quoted: &[u8], word: u8) {
+        if Self::LONGEST < quoted.len() {
+            return;
+        }
+        if self.0.is_empty() {
+            // No text is as short as that: it has its quotation marks.
+            self.0.resize(Self::PLACES, ([0; Self::LONGEST], 0, 0));
+        }
+        let (text, length, number) = &mut self.0[Self::place(quoted)];
+        text[..quoted.len()].copy_from_slice(quoted);
+        (*length, *number) = (quoted.len(), word);
+    }
+
+    /// By its last eight bytes, and how long it is.
+    #[inline]
+    fn place(quoted: &[u8]) -> usize {
+        let last = match quoted.last_chunk() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => quoted.iter().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
+        };
+        // The upper bits depend on all of them.
+        let mixed = (last ^ quoted.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        usize::from(mixed.to_be_bytes()[0]) % Self::PLACES
+    }
+}
+
+/// What was kept of an answer that is one text and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptAnswer<'a> {
+    pub(super) text: &'a str,
+    pub(super) finish_reason: Option<&'a str>,
+    pub(super) model_version: Option<&'a str>,
+    pub(super) usage: Usage,
 }
 
 type End = (Option<String>, Option<String>);
@@ -110,14 +163,20 @@ impl KeptAnswers {
             return None;
         }
         let end = self.end(&answer)?;
-        let inside = answer.text.get(1..answer.text.len() - 1)?;
-        let text = match memchr(b'\\', inside) {
-            None => inside,
-            Some(_) => unescape(inside, &mut self.unescaped)?,
-        };
         let at = u32::try_from(self.bytes.len()).ok()?;
-        let words = self.words.get_or_insert_with(|| Arc::clone(&room.words));
-        let word = words.number(text);
+        let (word, text): (_, &[u8]) = match self.met.get(answer.text) {
+            Some(word) => (Some(word), &[]),
+            None => {
+                let inside = answer.text.get(1..answer.text.len() - 1)?;
+                let text = match memchr(b'\\', inside) {
+                    None => inside,
+                    Some(_) => unescape(inside, &mut self.unescaped)?,
+                };
+                let word = self.words.get_or_insert_with(|| Arc::clone(&room.words)).number(text);
+                word.iter().for_each(|word| self.met.put(answer.text, *word));
+                (word, text)
+            }
+        };
         let mut counts = answer.counts;
         let is_sum = counts[TOTAL].is_some() && counts[TOTAL] == sum(&counts);
         if is_sum {
@@ -145,7 +204,7 @@ impl KeptAnswers {
     pub(crate) fn give_back(&mut self, room: &Room) {
         room.bytes.fetch_add(self.room - self.bytes.len(), Ordering::Relaxed);
         self.room = self.bytes.len();
-        self.unescaped = Vec::new();
+        (self.unescaped, self.met) = (Vec::new(), Met::default());
     }
 
     fn end(&mut self, answer: &PlainAnswer<'_>) -> Option<u8> {
@@ -197,8 +256,9 @@ impl KeptAnswers {
         black_box(self.bytes.get(number as usize).copied());
     }
 
-    /// The response that was kept under this number.
-    pub(super) fn response(&self, number: u32) -> Option<Response<'_>> {
+    /// The answer that was kept under this number.
+    #[inline]
+    pub(super) fn answer(&self, number: u32) -> Option<KeptAnswer<'_>> {
         let mut bytes = self.bytes.get(number as usize..)?;
         let [end, head] = *bytes.split_off(..2)? else { return None };
         let (finish_reason, model_version) = self.ends.get(usize::from(end))?;
@@ -221,16 +281,24 @@ impl KeptAnswers {
             let length = usize::try_from(take_number(&mut bytes)?).ok()?;
             str::from_utf8(bytes.get(..length)?).ok()?
         };
+        let (finish_reason, model_version) = (finish_reason.as_deref(), model_version.as_deref());
+        Some(KeptAnswer { text, finish_reason, model_version, usage })
+    }
+}
+
+impl<'a> KeptAnswer<'a> {
+    /// The response that it was kept of, as far as it is read.
+    pub(super) fn into_response(self) -> Response<'a> {
         let mut parts = Parts::default();
-        parts.push(Part { text: Some(Cow::Borrowed(text)), ..Part::default() });
-        let finish_reason = finish_reason.as_deref().map(Cow::Borrowed);
-        Some(Response {
+        parts.push(Part { text: Some(Cow::Borrowed(self.text)), ..Part::default() });
+        let finish_reason = self.finish_reason.map(Cow::Borrowed);
+        Response {
             candidate: Some(Candidate { finish_reason, finish_message: None, parts }),
             block_reason: None,
             block_message: None,
-            usage,
-            model_version: model_version.as_deref().map(Cow::Borrowed),
-        })
+            usage: self.usage,
+            model_version: self.model_version.map(Cow::Borrowed),
+        }
     }
 }
 
@@ -277,6 +345,8 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::glance::Glances;
     use super::*;
 
@@ -311,7 +381,27 @@ mod tests {
         let numbers: Vec<u32> = all.iter().map(|(number, _)| *number).collect();
         let before = whole.append(kept, numbers.into_iter()).unwrap();
         for (number, response) in all {
-            assert_eq!(format!("{:?}", whole.response(before + number).unwrap()), response);
+            assert_eq!(format!("{:?}", whole.answer(before + number).unwrap().into_response()), response);
+        }
+    }
+
+    proptest! {
+        /// However often it comes, and whatever came before it.
+        #[test]
+        fn a_text_reads_as_what_it_stands_for(
+            texts in proptest::collection::vec("[ab\"\\\\é\n]{0,4}|[ab]{28,44}|\"[ab]{30,34}\"", 0..120),
+        ) {
+            let (mut kept, mut glances, room) = (KeptAnswers::default(), Glances::default(), Room::new());
+            let mut numbers = Vec::new();
+            for text in &texts {
+                let text = serde_json::to_string(text).unwrap();
+                let line = line(&format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":{text}}}]}}}}]}}"#));
+                let spans = glances.at(line.as_bytes()).unwrap().answer.as_ref().unwrap();
+                numbers.push(kept.keep(line.as_bytes(), spans, &room).unwrap());
+            }
+            for (number, text) in numbers.into_iter().zip(&texts) {
+                prop_assert_eq!(kept.answer(number).unwrap().text, text);
+            }
         }
     }
 
@@ -375,9 +465,7 @@ mod tests {
             numbers.push(kept.keep(line.as_bytes(), spans, &room).unwrap());
         }
         for (number, kept_as) in numbers.into_iter().enumerate() {
-            let mut response = kept.response(kept_as).unwrap();
-            let text = response.candidate.take().unwrap().parts.into_iter().next().unwrap().text;
-            assert_eq!(text.as_deref(), Some(&*format!("l{}", number % 1000)));
+            assert_eq!(kept.answer(kept_as).unwrap().text, format!("l{}", number % 1000));
         }
         assert!(kept.bytes.len() < 3000 * 7, "{}", kept.bytes.len());
     }

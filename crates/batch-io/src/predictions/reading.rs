@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::answer::{AnswerSpans, Answers};
 use super::fields::Fields;
 use super::format::{AnswerFormat, FormatKind};
-use super::kept::KeptAnswers;
+use super::kept::{KeptAnswer, KeptAnswers};
 use super::prediction::Prediction;
 use super::response::{Candidate, Parts, Response};
 use super::schema::quote;
@@ -137,8 +137,24 @@ impl<'a> Reading<'a> {
 
     /// Reads what was kept of a response under this number.
     pub(crate) fn of_kept(kept: &'a KeptAnswers, number: u32, format: &AnswerFormat) -> Option<Self> {
-        // Of the text of a response nothing more is wanted where it has a candidate.
-        Some(Self::of("", kept.response(number)?, format))
+        Some(Self::of_answer(&kept.answer(number)?, format))
+    }
+
+    fn of_answer(answer: &KeptAnswer<'a>, format: &AnswerFormat) -> Self {
+        let mut reading = Self {
+            finish_reason: answer.finish_reason.map(Cow::Borrowed),
+            usage: answer.usage,
+            model_version: answer.model_version.map(Cow::Borrowed),
+            ..Self::new(None)
+        };
+        if matches!(answer.finish_reason, None | Some("" | "STOP")) && !is_blank(answer.text) {
+            // Whole, and one text: nothing else is to be looked for.
+            reading.read_text(Cow::Borrowed(answer.text), format);
+        } else {
+            // Of the text of a response nothing more is wanted where it has a candidate.
+            reading.read_response("", answer.into_response(), format);
+        }
+        reading
     }
 
     /// Reads a response of a line where its values lie there; `None` for one that is unusual after all.
@@ -233,6 +249,10 @@ impl<'a> Reading<'a> {
             // `Content::nothing` told so before.
             (_, None) => return,
         };
+        self.read_text(text, format);
+    }
+
+    fn read_text(&mut self, text: Cow<'a, str>, format: &AnswerFormat) {
         match format.kind() {
             FormatKind::Text => self.answer = Some(text),
             FormatKind::Enum => self.read_enum(text, format),
@@ -507,7 +527,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
-    use super::{AnswerFormat, json_answer, unfenced};
+    use super::{AnswerFormat, KeptAnswer, Reading, Usage, json_answer, unfenced};
 
     proptest! {
         /// An object without white space is found and checked by one walk; with some, the parser proves it first.
@@ -540,6 +560,35 @@ mod tests {
                     }
                     (one, other) => prop_assert!(one.is_err() && other.is_err(), "{}", text),
                 }
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever was asked for, and whatever came of it.
+        #[test]
+        fn an_answer_reads_as_the_response_that_it_was_kept_of(
+            text in prop_oneof![
+                "[ \n\"]{0,2}(sport|tech|42|x y)?[ \n\"]{0,2}", "(```(json)?\n?)?\"sport\"(\n?```)?", "\\{\"a\": ?[0-9x]\\}",
+            ],
+            finish_reason in proptest::option::of(proptest::sample::select(
+                vec!["", "STOP", "STOP", "OTHER", "MAX_TOKENS", "SAFETY", "FINISH_REASON_UNSPECIFIED"],
+            )),
+            model_version in proptest::option::of(Just("v")),
+            count: Option<u64>,
+        ) {
+            let of_config = |config| AnswerFormat::from_generation_config(serde_json::from_str::<&RawValue>(config).unwrap());
+            let usage = Usage { total_tokens: count, ..Usage::default() };
+            let answer = KeptAnswer { text: &text, finish_reason, model_version, usage };
+            for format in [
+                AnswerFormat::text(),
+                AnswerFormat::json(),
+                of_config(r#"{"responseMimeType":"application/json","responseSchema":{"type":"STRING","enum":["sport","x y"]}}"#),
+                of_config(r#"{"responseMimeType":"text/x.enum","responseSchema":{"type":"STRING","enum":["sport","x y"]}}"#),
+            ] {
+                let by_response = Reading::of("", answer.into_response(), &format);
+                let reading = Reading::of_answer(&answer, &format);
+                prop_assert_eq!(format!("{reading:?}"), format!("{by_response:?}"));
             }
         }
     }
