@@ -101,6 +101,8 @@ pub struct Join<'a> {
     column_prefix: String,
     field_prefix: String,
     threads: NonZero<usize>,
+    /// The columns whose values are asked for; all where nothing is said.
+    wanted: Option<Vec<usize>>,
 }
 
 type BoxedReader<'a> = Box<dyn Read + Send + 'a>;
@@ -135,6 +137,7 @@ impl<'a> Join<'a> {
             column_prefix: String::new(),
             field_prefix: String::new(),
             threads: thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+            wanted: None,
         }
     }
 
@@ -243,6 +246,14 @@ impl<'a> Join<'a> {
         self
     }
 
+    /// The columns of the table, by their positions, whose values are asked for in
+    /// [`for_each`](Self::for_each): the others may be empty in the records that it hands out, which spares
+    /// copying them. [`run`](Self::run) writes them all the same.
+    pub fn wanted_columns(mut self, columns: impl IntoIterator<Item = usize>) -> Self {
+        self.wanted = Some(columns.into_iter().collect());
+        self
+    }
+
     /// Joins: writes the results to `out`, and hands each row to `on_row` before it is written.
     ///
     /// Each is called by one thread at a time, though not always by this one: `on_row` for later rows while the results
@@ -257,11 +268,12 @@ impl<'a> Join<'a> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). What is wrong with a prediction is no error:
     /// see [`JoinSummary::problems`].
     pub fn run(
-        self,
+        mut self,
         out: &mut (dyn Write + Send),
         on_row: &mut (dyn FnMut(&JoinedRow<'_>) + Send),
     ) -> Result<JoinSummary> {
         let format = self.output;
+        self.wanted = None;
         self.rows(|rows, threads| rows.write(format, threads, out, on_row))
     }
 
@@ -307,7 +319,9 @@ impl<'a> Join<'a> {
         } else {
             None
         };
-        let pass = self.pass(table)?;
+        let mut pass = self.pass(table)?;
+        // A label that is looked for in this pass has nothing of the columns in it.
+        self.wanted.iter().for_each(|columns| pass.keep_only(columns));
         let columns = pass.table().columns().clone();
         let skip = self.skip.as_deref();
         let finding = Finding { matches, own_label, skip, table: pass.table().name().to_owned() };

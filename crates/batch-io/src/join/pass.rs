@@ -62,6 +62,12 @@ impl<'p, R: Read> Pass<'p, R> {
         &self.table
     }
 
+    /// Leaves the values of all columns but these and the key's empty, where that spares copying them.
+    pub(super) fn keep_only(&mut self, columns: &[usize]) {
+        let kept: Vec<usize> = columns.iter().copied().chain(self.keys.column()).collect();
+        self.table.keep_only(&kept);
+    }
+
     /// Whether the next record can be read without reading from the file.
     pub(super) fn holds_next(&mut self) -> bool {
         self.table.holds_next()

@@ -61,6 +61,11 @@ impl Keys {
         KeySource { column: self.column.as_ref().map(|column| column.position) }
     }
 
+    /// The column that the keys stand in, if there is one.
+    pub(crate) fn column(&self) -> Option<usize> {
+        self.source().column
+    }
+
     /// The key of a record, to be asked for once for each record of the table.
     ///
     /// # Errors

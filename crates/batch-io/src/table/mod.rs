@@ -67,6 +67,8 @@ pub struct Table<R> {
     marks: Marks,
     fields: Fields,
     columns: Columns,
+    /// Which columns of a CSV table have a value in the records; all of them where there is nothing.
+    kept: Vec<bool>,
     /// The physical line at the front of the buffer.
     line: u64,
     /// How many records were read.
@@ -105,6 +107,7 @@ impl<R: Read> Table<R> {
             marks: Marks::default(),
             fields: Fields::default(),
             columns: Columns::default(),
+            kept: Vec::new(),
             line: 1,
             records: 0,
             blank_lines: 0,
@@ -127,6 +130,12 @@ impl<R: Read> Table<R> {
     /// Does not find out in advance what of the records needs an escape in JSON, for who writes none.
     pub(crate) fn leave_out_escapes(&mut self) {
         self.marks.leave_out_escapes();
+    }
+
+    /// Leaves the values of all other columns of a CSV table empty in the records to come, for who does not ask for
+    /// them: they are judged as before, and not copied.
+    pub(crate) fn keep_only(&mut self, columns: &[usize]) {
+        self.kept = (0..self.columns.len()).map(|column| columns.contains(&column)).collect();
     }
 
     /// What errors call the file.
@@ -355,8 +364,12 @@ impl<R: Read> Table<R> {
         let Ok(text) = simdutf8::basic::from_utf8(raw) else {
             return Err(self.not_utf8(std::str::from_utf8(raw).err().map_or(0, |error| error.valid_up_to())));
         };
-        let start = self.buffer.bytes().1;
-        record.set_fields(&text[..self.fields.end], start, &self.fields, &self.marks, splitter.delimiter());
+        if self.kept.is_empty() {
+            let start = self.buffer.bytes().1;
+            record.set_fields(&text[..self.fields.end], start, &self.fields, &self.marks, splitter.delimiter());
+        } else {
+            record.set_some_fields(text, &self.fields, &self.kept);
+        }
         Ok(())
     }
 
@@ -556,6 +569,48 @@ mod tests {
                 }
             });
             prop_assert_eq!(read, all(open(), |_| {}));
+        }
+    }
+
+    proptest! {
+        /// What is wrong is wrong in any column.
+        #[test]
+        fn the_values_that_are_kept_are_those_of_all(
+            body in "(a|,|\"|\"x\"|\"\n\"\"\"|\"\"\"|\r\n|\n|é|long text of some length){0,60}",
+            broken in proptest::option::weighted(0.2, any::<prop::sample::Index>()),
+            kept in proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+            trickle in 1_usize..90,
+        ) {
+            let mut text = format!("x,y,z\n{body}").into_bytes();
+            if let Some(at) = broken {
+                let at = at.index(text.len());
+                text[at] = 0xFF;
+            }
+            let open = || Table::new(Trickle(&text, trickle), "t", TableFormat::CSV);
+            if let (Ok(mut whole), Ok(mut some)) = (open(), open()) {
+                some.keep_only(&kept);
+                let (mut one, mut other) = (Record::new(), Record::new());
+                loop {
+                    let read = whole.read(&mut one).map_err(|error| error.to_string());
+                    prop_assert_eq!(some.read(&mut other).map_err(|error| error.to_string()), read.clone());
+                    if read != Ok(true) {
+                        break;
+                    }
+                    prop_assert_eq!((one.index(), one.line(), one.byte()), (other.index(), other.line(), other.byte()));
+                    prop_assert_eq!(other.as_csv(b','), None);
+                    for (column, value) in one.iter().enumerate() {
+                        let expected = if kept.contains(&column) { value } else { "" };
+                        prop_assert_eq!(other.get(column), expected);
+                        prop_assert_eq!(other.value_len(column), expected.len());
+                        prop_assert_eq!(other.pieces(column).collect::<String>(), expected);
+                        let mut escaped = Page::default();
+                        let mut plain = Page::default();
+                        other.push_escaped(column, &mut escaped);
+                        crate::escape::push_escaped(expected, &mut plain);
+                        prop_assert_eq!(escaped.bytes(), plain.bytes());
+                    }
+                }
+            }
         }
     }
 

@@ -262,6 +262,25 @@ impl Record {
         self.escapes.extend_from_slice(escapes);
     }
 
+    /// Takes some of the fields of a CSV table whose text this is; the others are empty.
+    pub(super) fn set_some_fields(&mut self, text: &str, fields: &Fields, kept: &[bool]) {
+        self.clear();
+        let mut undoubled = 0;
+        for (field, kept) in fields.fields.iter().zip(kept) {
+            let start = self.text.len();
+            let mut kind = Text::AsWritten;
+            if *kept {
+                self.text.push_str(&text[field.start..field.end]);
+                if let Text::Doubled { length, .. } = field.text {
+                    kind = Text::Doubled { start: undoubled, length };
+                    undoubled += length;
+                }
+            }
+            self.fields.push(Field { start, end: self.text.len(), text: kind });
+        }
+        self.end = self.text.len();
+    }
+
     /// Gives out its memory, for [`set_values`](Self::set_values) to bring back.
     pub(super) fn take_values(&mut self) -> Values {
         self.clear();

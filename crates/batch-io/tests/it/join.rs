@@ -543,3 +543,48 @@ fn rows_without_a_writer_tell_what_the_csv_has() {
     assert_eq!(summary.columns.names().collect::<Vec<_>>()[..2], ["body", "outcome"]);
     assert_eq!(summary.columns.added(), batch_io::RESULT_COLUMNS);
 }
+
+/// Whichever columns are looked at, and wherever keys and labels come from.
+#[test]
+fn values_that_nobody_asks_for_change_nothing_else() {
+    let labelled = |n: u32| {
+        format!(
+            "{{\"request\":{{\"contents\":[],\"labels\":{{\"id\":\"n{n}\"}}}},\"response\":{{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{n}\"}}]}}}}]}}}}\n"
+        )
+    };
+    let folder = Folder::new(&[
+        ("input.csv", "id,class,body\nn2,\"a\"\"b\",\"x,\"\"\ny\"\nn1,,é\nn0,c,z\n"),
+        ("labels.jsonl", &(labelled(0) + &labelled(1))),
+        ("keys.jsonl", &(answer("\"n1\"", "sport") + &answer("\"n2\"", "tech"))),
+    ]);
+    let joins = || {
+        [
+            folder.join(&["labels.jsonl"]).label("id", "n{{ record.index }}"),
+            folder.join(&["labels.jsonl"]).label("id", "{{ id }}"),
+            folder.join(&["keys.jsonl"]).key(KeySpec::Column("id".into())),
+        ]
+    };
+    for wanted in [vec![], vec![0], vec![1], vec![2, 1], vec![0, 1, 2]] {
+        for (all, some) in joins().into_iter().zip(joins()) {
+            let some = some.wanted_columns(wanted.clone());
+            let rows = |join: Join<'_>| {
+                let mut rows = Vec::new();
+                let summary = join
+                    .for_each(&mut |row| {
+                        let values: Vec<_> = wanted.iter().map(|column| row.record().get(*column).to_owned()).collect();
+                        let said = (row.outcome(), row.answer().map(str::to_owned), row.detail().to_owned());
+                        rows.push(format!("{} {values:?} {said:?} {:?}", row.key(), row.found()));
+                    })
+                    .unwrap();
+                (rows, serde_json::to_string(&summary).unwrap())
+            };
+            let (expected, found) = (rows(all), rows(some));
+            assert_eq!(found, expected);
+            assert!(expected.1.contains("\"answered\":2"), "{expected:?}");
+        }
+        // What is written is written whole.
+        for (all, some) in joins().into_iter().zip(joins()) {
+            assert_eq!(run(some.wanted_columns(wanted.clone())).unwrap().0, run(all).unwrap().0);
+        }
+    }
+}
