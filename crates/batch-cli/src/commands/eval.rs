@@ -165,7 +165,11 @@ impl<'a> Judge<'a> {
             let added = ["outcome", "answer", "detail"].map(|name| format!("{prefix}{name}"));
             mismatches.row(columns.columns().names().iter().chain(&added))?;
         }
-        let join = with_label(join_of(spec, &table, predictions(&args.predictions)?)?, &args.settings);
+        let mut join = with_label(join_of(spec, &table, predictions(&args.predictions)?)?, &args.settings);
+        // Mismatches are written with the whole record.
+        if self.mismatches.is_none() {
+            join = join.wanted_columns([expected]);
+        }
         let mut failed = Ok(());
         let summary = join.for_each(&mut |row| {
             let answer = match self.answer {
