@@ -54,6 +54,18 @@ impl HttpConfig {
     }
 }
 
+/// What is known of a call whose failure has this status (`google.rpc.Code`): of these the service only knows that it did
+/// not come to its end, whatever the number beside it.
+fn effect_of(status: Option<&str>) -> Effect {
+    let is_open = |status| {
+        matches!(
+            status,
+            "CANCELLED" | "UNKNOWN" | "DEADLINE_EXCEEDED" | "ABORTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
+        )
+    };
+    if status.is_some_and(is_open) { Effect::Unknown } else { Effect::None }
+}
+
 /// The client through which every call of ours to Google Cloud goes. Clones share connections and login.
 ///
 /// What it repeats, by itself and as [`RetryPolicy`] says:
@@ -63,6 +75,7 @@ impl HttpConfig {
 /// | no connection, no token for the moment | again | again |
 /// | 429 | again | again: the service says that it did nothing |
 /// | 408, 500, 502, 503, 504, a lost or broken reply | again | no; the error is [`maybe_done`](Error::maybe_done) |
+/// | 499, or a status such as `CANCELLED` or `ABORTED` with any other | no | no; the same |
 /// | 401 | once, at once, with a new token | the same |
 /// | anything else | no | no |
 ///
@@ -352,8 +365,8 @@ impl HttpClient {
         let transient = matches!(status.as_u16(), 408 | 429 | 500 | 502..=504);
         // Of these the service only knows that it failed, not how far it had come.
         let effect = match status.as_u16() {
-            408 | 500.. => Effect::Unknown,
-            _ => Effect::None,
+            408 | 499 | 500.. => Effect::Unknown,
+            _ => effect_of(error.service().and_then(|service| service.status.as_deref())),
         };
         let refused_token = token.filter(|_| status == StatusCode::UNAUTHORIZED);
         Failure { error, effect, transient, retry_after, refused_token }

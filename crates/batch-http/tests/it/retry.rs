@@ -94,6 +94,24 @@ async fn nothing_that_may_have_been_created_is_created_twice() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_cut_off_may_have_been_done() {
+    let said = |status: &str| format!(r#"{{"error":{{"code":409,"message":"no","status":"{status}"}}}}"#);
+    for (code, status) in
+        [(499, ""), (499, "CANCELLED"), (409, "ABORTED"), (400, "DEADLINE_EXCEEDED"), (403, "UNAVAILABLE")]
+    {
+        let (clock, server) = (TestClock::new(), Server::start([reply(code, "", &said(status)), ok("{}")]).await);
+        let error = client(&server.url, &clock).send(&create()).await.unwrap_err();
+        assert!(error.maybe_done(), "{error:?}");
+        assert_eq!((error.attempts(), server.requests().len()), (1, 1), "{error:?}");
+    }
+    for (code, status) in [(409, "ALREADY_EXISTS"), (403, "PERMISSION_DENIED"), (400, "INVALID_ARGUMENT")] {
+        let (clock, server) = (TestClock::new(), Server::start([reply(code, "", &said(status))]).await);
+        let error = client(&server.url, &clock).send(&create()).await.unwrap_err();
+        assert!(!error.maybe_done(), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_certainly_was_not_created_is_tried_again() {
     let (clock, server) = (TestClock::new(), Server::start([reply(429, "", ""), ok("{}")]).await);
     client(&server.url, &clock).send(&create()).await.unwrap();

@@ -197,6 +197,9 @@ mod tests {
             }
         }
         assert_eq!(end(b"\"\xFF\"", 1), None);
+        // A character that goes on nowhere, before a block with nothing else to look at.
+        let cut = [&b"\""[..], &[b'x'; 63], b"\xC3", &[b'x'; 64], b"\xA9\""].concat();
+        assert_eq!(end(&cut, 1), None);
         assert_eq!(end(b"\"a\"\xFF", 1), Some(3));
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::AddAssign;
 
 use batch_model::prices::UsageCounts;
-use memchr::memchr2;
+use memchr::memchr3;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -136,7 +136,8 @@ impl Usage {
     /// Whether a list by kind of token speaks of text alone, as it nearly always does: one look is enough.
     pub(super) fn is_of_text(list: &[u8]) -> bool {
         // AUDIO, VIDEO and DOCUMENT have a D, IMAGE an I; TEXT and the names of the members have neither.
-        memchr2(b'D', b'I', list).is_none()
+        // An escape may hide either.
+        memchr3(b'D', b'I', b'\\', list).is_none()
     }
 
     /// Adds what one of the [`DETAILS`](Self::DETAILS) tells, which is JSON.
@@ -255,4 +256,22 @@ impl<'de> Deserialize<'de> for Count {
 fn whole(number: f64) -> Option<u64> {
     // Beyond 2^53 a float does not name one integer.
     (number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_token_is_known_however_it_is_written() {
+        for (list, tokens) in [
+            (r#"[{"modality":"AUDIO","tokenCount":7}]"#, Some(7)),
+            (r#"[{"modality":"AU\u0044\u0049O","tokenCount":7}]"#, Some(7)),
+            (r#"[{"modality":"TEXT","tokenCount":7}]"#, None),
+        ] {
+            let mut usage = Usage::default();
+            usage.add_detail(0, list);
+            assert_eq!(usage.audio_tokens, tokens, "{list}");
+        }
+    }
 }
