@@ -19,7 +19,7 @@ pub(crate) fn dist(args: &[String]) -> Result {
         return Err(format!("dist takes no argument, not {unknown:?}").into());
     }
     let root = root();
-    let binary = build()?;
+    let binary = build(&map())?;
     let version = output(Command::new(&binary).arg("--version"))?;
     let version = version.trim().rsplit(' ').next().unwrap_or_default().to_owned();
     let host = host()?;
@@ -48,8 +48,9 @@ pub(crate) fn dist(args: &[String]) -> Result {
 
 /// Builds the program as it is shipped, and says where it is.
 ///
-/// Where that was tried, the linker lays what a start runs together, and leaves a map of what lies where.
-pub(crate) fn build() -> Result<PathBuf> {
+/// Where that was tried, the linker lays what a start runs together, and leaves a map of what lies where. Who looks at that
+/// names one that was never written to: cargo keeps programs that it linked before, and their maps are gone.
+pub(crate) fn build(map: &Path) -> Result<PathBuf> {
     let folder = folder();
     let mut command = cargo();
     command.args(["rustc", "--locked", "--profile", "dist", "--package", "batch-cli", "--bin", "batch-cli"]);
@@ -61,7 +62,7 @@ pub(crate) fn build() -> Result<PathBuf> {
         let script = folder.join(format!("start-{:016x}.ld", hasher.finish()));
         fs::create_dir_all(&folder)?;
         fs::write(&script, order)?;
-        let map = OsString::from_iter([OsStr::new("-Map="), map().as_os_str()]);
+        let map = OsString::from_iter([OsStr::new("-Map="), map.as_os_str()]);
         command.arg("--");
         for word in [OsStr::new("-T"), script.as_os_str(), OsStr::new("-Xlinker"), &map] {
             command.arg("-C").arg(OsString::from_iter([OsStr::new("link-arg="), word]));

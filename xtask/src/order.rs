@@ -39,11 +39,14 @@ pub(crate) fn order(args: &[String]) -> Result {
     if let Some(unknown) = args.first() {
         return Err(format!("order takes no argument, not {unknown:?}").into());
     }
-    let program = dist::build()?;
-    let map = fs::read_to_string(dist::map()).map_err(|error| format!("the map of the program: {error}"))?;
+    // A map that was never written to, so that it is that of this program.
+    let map_file = dist::map().with_extension(format!("{}.map", std::process::id()));
+    let _ = fs::remove_file(&map_file);
+    let program = dist::build(&map_file)?;
+    let map = fs::read_to_string(&map_file).map_err(|error| format!("the map of the program: {error}"))?;
     let sections = sections(&map);
     if sections.is_empty() {
-        return Err(format!("{} names no functions: which linker wrote it?", dist::map().display()).into());
+        return Err(format!("{} names no functions: which linker wrote it?", map_file.display()).into());
     }
     let mut ran = Vec::new();
     let mut known = HashSet::new();

@@ -75,7 +75,7 @@ pub(crate) fn bench(args: &[String]) -> Result {
     fs::create_dir_all(&folder)?;
     let product = match &options.program {
         Some(program) => program.clone(),
-        None => dist::build()?,
+        None => dist::build(&dist::map())?,
     };
     // Parquet is looked at with one of them.
     let needs_packages = options.peers.iter().any(|peer| peer != "copy") || options.tasks.contains(&Task::JoinParquet);
