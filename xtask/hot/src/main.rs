@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::num::NonZero;
 
-use batch_io::{Join, KeySpec, RequestSpec, RequestTemplate, Table, TableFormat, build};
+use batch_io::{Build, Join, KeySpec, RequestSpec, RequestTemplate, Table, TableFormat};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,7 +31,7 @@ fn requests(table: &str) -> Result<(), Box<dyn Error>> {
     spec.system = Some("Answer with one word: sport, entertainment, tech, business or politics.".into());
     spec.labels.push(("id".into(), LABEL.into()));
     let template = RequestTemplate::compile(&spec, table.columns())?;
-    build(table, &template, &KeySpec::Index, io::sink())?;
+    Build::new(&template, &KeySpec::Index).threads(NonZero::<usize>::MIN).write(table, io::sink())?;
     Ok(())
 }
 

@@ -22,8 +22,9 @@ struct Size {
     bytes: usize,
 }
 
-/// More than a processor waits for at once is of no use.
-const ALONE: Size = Size { records: 16, bytes: 64 * 1024 };
+/// Records of so many bytes fill a page that is worth writing; of small ones more than a processor waits for at once are
+/// of little use.
+const ALONE: Size = Size { records: 64, bytes: 64 * 1024 };
 /// What a thread reads in its turn: so much that turns do not change often. From half of it on no more is read than the
 /// table holds in memory, which stays in a core's own cache.
 const IN_TURN: Size = Size { records: 2048, bytes: 192 * 1024 };
