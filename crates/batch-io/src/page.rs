@@ -1,5 +1,8 @@
 //! Bytes that are being written, in memory that is used again.
 
+/// Memory for more is not kept for the next batch.
+const LARGE: usize = 1024 * 1024;
+
 /// Like a vector that keeps its length when it is emptied: what is written over need not be zeroed
 /// first, and a piece of a known length goes in without a call.
 #[derive(Debug, Default)]
@@ -36,6 +39,14 @@ impl Page {
     /// Takes back all behind this length.
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
+    }
+
+    /// Empties it, and gives back memory that a large record needed, which the next is not.
+    pub(crate) fn give_back(&mut self) {
+        if LARGE < self.bytes.len() {
+            self.bytes = Vec::new();
+        }
+        self.length = 0;
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Two cores, or more, for what is read, made and written in order.
 //!
-//! Each thread carries a batch through all three stages itself, and only the right to read and the right to
-//! write go from thread to thread: while one writes what it made, the other reads and makes. What a core has
+//! Each thread carries a batch through all stages itself, and only the right to read, to join and to
+//! write goes from thread to thread: while one writes what it made, the other reads and makes. What a core has
 //! just read lies in its own cache when it is worked on, and what it made when it is written. With a thread
 //! for each stage, every byte would have to cross from core to core twice.
 
@@ -24,6 +24,32 @@ pub(crate) enum Next {
 
 /// Threads are worth starting for more bytes than these.
 pub(crate) const WORTH: usize = 64 * 1024;
+
+/// How much is drawn at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) bytes: usize,
+    pub(crate) records: usize,
+}
+
+impl Size {
+    /// What a thread draws in its turn: so much that turns do not change often.
+    pub(crate) const IN_TURN: Self = Self { bytes: 192 * 1024, records: 2048 };
+
+    /// Whether so much is enough. From half of it on a thread that draws in its turn stops where what is held in memory
+    /// ends, so that this stays in its core's own cache.
+    pub(crate) fn is_filled(self, drawer: Drawer, bytes: usize, records: usize, holds: impl FnOnce() -> bool) -> bool {
+        self.records <= records
+            || self.bytes <= bytes
+            || drawer == Drawer::InTurn && self.bytes / 2 <= bytes && !holds()
+    }
+
+    /// Whether the places of records keep too much memory for those to come: now one is large, now another, and each
+    /// place would have that of the largest.
+    pub(crate) fn is_outgrown_by(self, kept: usize) -> bool {
+        6 * self.bytes < kept
+    }
+}
 
 /// Who draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,24 +13,11 @@ use super::pass::{Keyed, Pass};
 use super::predictions::Predictions;
 use super::row::Way;
 use crate::error::Result;
-use crate::relay::{Drawer, Next};
-
-/// How much is read at most.
-#[derive(Clone, Copy)]
-struct Size {
-    records: usize,
-    bytes: usize,
-}
+use crate::relay::{Drawer, Next, Size};
 
 /// Records of so many bytes fill a page that is worth writing; of small ones more than a processor waits for at once are
 /// of little use.
-const ALONE: Size = Size { records: 64, bytes: 64 * 1024 };
-/// What a thread reads in its turn: so much that turns do not change often. From half of it on no more is read than the
-/// table holds in memory, which stays in a core's own cache.
-const IN_TURN: Size = Size { records: 2048, bytes: 192 * 1024 };
-/// The places of records but the first keep no more memory for those to come than so many times what there may be
-/// in text: now one is large, now another, and each place would have that of the largest.
-const KEPT: usize = 6;
+const ALONE: Size = Size { bytes: 64 * 1024, records: 64 };
 
 /// What of a record's prediction is known before it is looked up.
 #[derive(Clone, Debug)]
@@ -62,10 +49,10 @@ pub(super) struct Ahead {
 impl Ahead {
     /// Reads the next records in place of those before. Whatever fails, those that were read before are there.
     pub(super) fn fill<R: Read>(&mut self, pass: &mut Pass<'_, R>, drawer: Drawer) -> Result<Next> {
-        let size = if drawer == Drawer::Alone { ALONE } else { IN_TURN };
+        let size = if drawer == Drawer::Alone { ALONE } else { Size::IN_TURN };
         self.count = 0;
         let kept: usize = self.rows.iter().skip(1).map(|(keyed, _)| keyed.record().memory()).sum();
-        if KEPT * size.bytes < kept {
+        if size.is_outgrown_by(kept) {
             self.rows.truncate(1);
         }
         self.bytes = 0;
@@ -79,8 +66,7 @@ impl Ahead {
             }
             self.count += 1;
             self.bytes += keyed.record().size();
-            let is_full = size.records <= self.count || size.bytes <= self.bytes;
-            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= self.bytes && !pass.holds_next() {
+            if size.is_filled(drawer, self.bytes, self.count, || pass.holds_next()) {
                 return Ok(Next::More);
             }
         }

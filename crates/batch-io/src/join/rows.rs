@@ -23,9 +23,6 @@ use crate::template::Template;
 /// While one thread reads, another may join and a third write; a fourth would wait for its turn.
 const THREADS: usize = 3;
 
-/// A page with more than this is not kept for the next batch.
-const LARGE: usize = 1024 * 1024;
-
 /// What rows are made of.
 pub(super) struct Rows<'r, R> {
     pub(super) pass: Pass<'r, R>,
@@ -142,10 +139,7 @@ impl<R: Read> Rows<'_, R> {
             },
             take: |batch: &mut Batch| {
                 out.write(batch.page.bytes()).map_err(failed)?;
-                if LARGE < batch.page.len() {
-                    // It was needed for a record that was large, which the next is not.
-                    batch.page = Page::default();
-                }
+                batch.page.give_back();
                 batch.failed.take().map_or(Ok(()), Err)
             },
         };

@@ -6,6 +6,7 @@ mod explain;
 mod fields;
 mod format;
 mod glance;
+mod json_answer;
 mod kept;
 mod lines;
 mod prediction;

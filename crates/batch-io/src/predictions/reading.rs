@@ -8,13 +8,14 @@ use serde_json::value::RawValue;
 use super::answer::{AnswerSpans, Answers};
 use super::fields::Fields;
 use super::format::{AnswerFormat, FormatKind};
+use super::json_answer::{JsonAnswer, json_answer, unfenced};
 use super::kept::{KeptAnswer, KeptAnswers};
 use super::prediction::Prediction;
 use super::response::{Candidate, Parts, Response};
 use super::schema::quote;
 use super::status::Status;
 use super::usage::Usage;
-use crate::json::{self, Kind, Members};
+use crate::json::{self, Members};
 use crate::outcome::{Blocked, BlockedPart, Cause, Empty, InvalidAnswer, Nothing, Outcome, Truncated};
 
 /// What one prediction says.
@@ -298,62 +299,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// An answer that is JSON.
-struct JsonAnswer<'t> {
-    text: Cow<'t, str>,
-    /// How it does not fit the schema.
-    misfit: Option<InvalidAnswer>,
-    fields: Fields,
-}
-
-impl<'t> JsonAnswer<'t> {
-    fn of_word(word: &'t str) -> Self {
-        Self { text: Cow::Borrowed(word), misfit: None, fields: Fields::default() }
-    }
-
-    fn of_object(text: Cow<'t, str>, fields: Fields, format: &AnswerFormat) -> Self {
-        let misfit = misfit(&text, &fields, format);
-        Self { text, misfit, fields }
-    }
-
-    fn into_owned<'o>(self) -> JsonAnswer<'o> {
-        JsonAnswer { text: Cow::Owned(self.text.into_owned()), ..self }
-    }
-}
-
-fn json_answer<'t>(text: &'t str, format: &AnswerFormat) -> serde_json::Result<JsonAnswer<'t>> {
-    if let Some(word) = format.schema().and_then(|schema| schema.word(text)) {
-        return Ok(JsonAnswer::of_word(word));
-    }
-    let trimmed = text.trim();
-    let json = unfenced(trimmed).unwrap_or(trimmed);
-    if let Some(fields) = Fields::find(json) {
-        return Ok(JsonAnswer::of_object(Cow::Borrowed(json), fields, format));
-    }
-    let value = match serde_json::from_str::<&RawValue>(json) {
-        Ok(value) => value,
-        Err(error) => {
-            // The very word, without its quotes: nothing else can be meant.
-            let allowed = format.schema().and_then(|schema| schema.allowed()).unwrap_or_default();
-            return if allowed.iter().any(|allowed| allowed == json) {
-                Ok(JsonAnswer::of_word(json))
-            } else {
-                Err(error)
-            };
-        }
-    };
-    if Kind::of(value) == Kind::Object {
-        let text = json::compact(value.get());
-        let fields = Fields::find(&text).unwrap_or_else(|| Fields::parse(&text));
-        return Ok(JsonAnswer::of_object(text, fields, format));
-    }
-    Ok(JsonAnswer {
-        text: json::string(value).unwrap_or_else(|| json::compact(value.get())),
-        misfit: misfit(value.get(), &Fields::default(), format),
-        fields: Fields::default(),
-    })
-}
-
 /// What a candidate's parts hold, with the thoughts taken out.
 #[derive(Debug, Default)]
 struct Content<'a> {
@@ -496,30 +441,6 @@ fn without_bytes(blob: &RawValue) -> String {
 
 fn as_json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// The inside of a Markdown code fence, where the whole text is one.
-fn unfenced(text: &str) -> Option<&str> {
-    let inside = text.trim().strip_prefix("```")?.strip_suffix("```")?;
-    // What stands on the fence's own line is the language; a fence of one line may name it too.
-    let Some((language, body)) = inside.split_once('\n') else {
-        let inside = inside.trim();
-        let named = inside.strip_prefix("json").filter(|rest| !rest.starts_with(char::is_alphanumeric));
-        return Some(named.unwrap_or(inside).trim());
-    };
-    language.trim().chars().all(char::is_alphanumeric).then_some(body.trim())
-}
-
-/// How JSON does not fit the schema that was asked for, if one was; `fields` are those of an object.
-fn misfit(value: &str, fields: &Fields, format: &AnswerFormat) -> Option<InvalidAnswer> {
-    let schema = format.schema()?;
-    let misfit = schema.check(value, fields).err()?;
-    match (schema.allowed(), json::string(value)) {
-        (Some(allowed), Some(answer)) if !allowed.iter().any(|allowed| *allowed == answer) => {
-            Some(InvalidAnswer::NotAllowed { answer: quote(&answer), choices: allowed.len() })
-        }
-        _ => Some(InvalidAnswer::Misfit { pointer: misfit.pointer, what: misfit.what }),
-    }
 }
 
 #[cfg(test)]

@@ -10,21 +10,13 @@ use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::key::{KeySource, KeySpec, Keys};
 use crate::page::Page;
-use crate::relay::{Drawer, Next, Stages, WORTH, relay};
+use crate::relay::{Drawer, Next, Size, Stages, WORTH, relay};
 use crate::table::{Record, Table, TableMemory};
 
 /// So much of a table is rendered at once: a batch and its lines stay in a core's own cache.
 const ALONE: Size = Size { bytes: 64 * 1024, records: 512 };
-/// What a thread reads in its turn: so much that turns do not change often. From half of it on no more is read than the
-/// table holds in memory.
-const IN_TURN: Size = Size { bytes: 192 * 1024, records: 2048 };
-/// A page with more than this is not kept for the next batch.
-const LARGE: usize = 1024 * 1024;
 /// So many threads there are where there is little to render: one reads, one writes, one does what is between.
 const THREADS: usize = 3;
-/// The records of a batch but the first keep no more memory for those of the next than so many times what they
-/// may have in text.
-const KEPT: usize = 6;
 
 /// Builds the request lines of tables: [`build`](crate::build) with settings.
 ///
@@ -82,7 +74,7 @@ impl fmt::Debug for Build<'_> {
 impl<'a> Build<'a> {
     /// Builds by a template, which must have been compiled for the columns of the table that is built of.
     pub fn new(template: &'a RequestTemplate, key: &KeySpec) -> Self {
-        Self { template, key: key.clone(), threads: None, wanted: None, batch: (ALONE, IN_TURN) }
+        Self { template, key: key.clone(), threads: None, wanted: None, batch: (ALONE, Size::IN_TURN) }
     }
 
     /// On how many threads the table is read, lines are rendered and handed out: by turns where order asks for it,
@@ -162,10 +154,7 @@ impl<'a> Build<'a> {
             take(batch, keys)?;
             summary.records += batch.ends.len() as u64;
             summary.bytes += batch.page.len() as u64;
-            if LARGE < batch.page.len() {
-                // It was needed for a record that was large, which the next is not.
-                batch.page = Page::default();
-            }
+            batch.page.give_back();
             match batch.failed.take().or(batch.no_more.take()) {
                 Some(error) => Err(E::from(error)),
                 None => Ok(()),
@@ -207,12 +196,6 @@ struct Batch {
     memory: TableMemory,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    bytes: usize,
-    records: usize,
-}
-
 /// Where batches come from.
 struct Source<'b, R> {
     table: Table<R>,
@@ -251,7 +234,7 @@ impl<'b, R: Read> Source<'b, R> {
         // The first of a batch may be as large as it will. Behind it large ones stand now here, now there, and
         // each of these places would keep the memory of the largest.
         let kept: usize = batch.records.iter().skip(1).map(Record::memory).sum();
-        if KEPT * size.bytes < kept {
+        if size.is_outgrown_by(kept) {
             batch.records.truncate(1);
         }
         batch.bytes = 0;
@@ -268,8 +251,7 @@ impl<'b, R: Read> Source<'b, R> {
                 batch.count += 1;
                 batch.bytes += record.size();
             }
-            let is_full = size.records <= batch.count || size.bytes <= batch.bytes;
-            if is_full || drawer == Drawer::InTurn && size.bytes / 2 <= batch.bytes && !self.table.holds_next() {
+            if size.is_filled(drawer, batch.bytes, batch.count, || self.table.holds_next()) {
                 return Ok(Next::More);
             }
         }
